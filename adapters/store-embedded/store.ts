@@ -1,0 +1,58 @@
+import { ServiceError } from '../../core/errors.ts'
+import type { Logger, Store } from '../../core/ports.ts'
+import { assertHoldable } from '../store-record.ts'
+import { decodeChunks, encodeChunks } from './columns.ts'
+import { openEngine } from './engine.ts'
+import type { Engine, EngineOptions, EngineParts } from './engine.ts'
+import { openRemoteEngine } from './remote-engine.ts'
+
+/** Encoded batches on their way at most; more are refused with OVERLOADED. */
+const APPEND_BYTES_MAX = 64 << 20
+
+/** DuckDB over our own segments in one directory, in a worker thread. Throws DATA_DIR_IN_USE. */
+export async function openEmbeddedStore(options: EngineOptions & { readonly log: Logger }): Promise<Store> {
+  return storeOver(await openRemoteEngine(options, options.log))
+}
+
+/** The same in this thread, with files and time of the caller's. */
+export async function openStoreInThread(options: EngineOptions, parts: EngineParts): Promise<Store> {
+  return storeOver(await openEngine(options, parts))
+}
+
+/** The front: what the caller's thread has to do for a batch or a page. */
+function storeOver(engine: Engine): Store {
+  let bytesUnderway = 0
+  return {
+    async append({ facts, records }, signal) {
+      signal.throwIfAborted()
+      records.forEach(assertHoldable)
+      const count = records.length
+      const chunks = await encodeChunks([...records])
+      const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0)
+      if (bytesUnderway > 0 && bytesUnderway + bytes > APPEND_BYTES_MAX)
+        throw new ServiceError('OVERLOADED', 'too many batches wait to be stored', { bytesUnderway })
+      bytesUnderway += bytes
+      try {
+        return await engine.append({ facts, records: count, chunks }, signal)
+      } finally {
+        bytesUnderway -= bytes
+      }
+    },
+    note: (notes) => engine.note(notes),
+    ledger: () => engine.ledger(),
+    async search(request, signal) {
+      const { chunks, ...page } = await engine.search(request, signal)
+      return { ...page, records: await decodeChunks(chunks) }
+    },
+    histogram: (request, signal) => engine.histogram(request, signal),
+    async arrivals(request, signal) {
+      const { chunks, positions, position } = await engine.arrivals(request, signal)
+      const records = await decodeChunks(chunks)
+      return { arrivals: records.map((record, i) => ({ position: positions[i] ?? 0, record })), position }
+    },
+    head: () => engine.head(),
+    onArrival: (listener) => engine.onArrival(listener),
+    stats: () => engine.stats(),
+    close: () => engine.close(),
+  }
+}

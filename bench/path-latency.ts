@@ -1,0 +1,61 @@
+/**
+ * Appended → found: from the return of write() to the first search that finds the line, polled every 10 ms, `LINES` (300) times,
+ * with `LINES_PER_S` (0) other lines a second beside it.
+ */
+import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { generateLines } from '../test/support/generator.ts'
+import { startProgram, until } from '../test/support/program.ts'
+import { quantile, report } from './support.ts'
+
+const LINES = Number(process.env['LINES'] ?? 300)
+const LINES_PER_S = Number(process.env['LINES_PER_S'] ?? 0)
+
+const base = mkdtempSync(join(tmpdir(), 'noctule-bench-'))
+writeFileSync(join(base, 'noctule.yaml'), `collector: { files: [{ paths: ["${base}/*.log"] }] }\n`)
+const program = await startProgram({ dataDir: join(base, 'data'), configFile: join(base, 'noctule.yaml') })
+const noise = generateLines({ seed: 7 })
+const tookMs: number[] = []
+let done = false
+
+async function writeNoise(): Promise<void> {
+  while (!done && LINES_PER_S > 0) {
+    let text = ''
+    for (let i = 0; i < LINES_PER_S / 20; i++) text += `${noise.next().value}\n`
+    appendFileSync(join(base, 'noise.log'), text)
+    await sleep(50)
+  }
+}
+
+async function isFound(token: string): Promise<true | undefined> {
+  const answer = (await (await program.get(`/v1/search?limit=1&from=now-10m&q=${token}`)).json()) as {
+    records: unknown[]
+  }
+  return answer.records.length === 1 ? true : undefined
+}
+
+const noisy = writeNoise()
+for (let i = 0; i < LINES; i++) {
+  const token = `needle${i}x${Math.floor(performance.now())}`
+  appendFileSync(join(base, 'app.log'), `INFO something happened ${token}\n`)
+  const written = performance.now()
+  await until(
+    () => isFound(token),
+    30_000,
+    () => `${token} is not found`,
+  )
+  tookMs.push(performance.now() - written)
+  await sleep((i * 37) % 100) // spreads the writes over every phase of the program's timers
+}
+done = true
+await noisy
+report(`path-latency beside ${LINES_PER_S}/s`, {
+  lines: LINES,
+  'p50 ms': Math.round(quantile(tookMs, 0.5)),
+  'p99 ms': Math.round(quantile(tookMs, 0.99)),
+  'max ms': Math.round(Math.max(...tookMs)),
+})
+await program.stop()
+rmSync(base, { recursive: true })

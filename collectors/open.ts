@@ -1,0 +1,48 @@
+import type { Readable } from 'node:stream'
+import type { Config } from '../core/config.ts'
+import { ServiceError } from '../core/errors.ts'
+import type { Part } from '../core/lifecycle.ts'
+import type { Clock, Fs, Logger, Metrics, TransportSender } from '../core/ports.ts'
+import { createCollector } from './collector.ts'
+import { openSpool } from './spool/spool.ts'
+
+export interface OpenCollectorOptions {
+  readonly config: Config['collector']
+  readonly senders: ReadonlyMap<string, TransportSender>
+  readonly fs: Fs
+  /** Folder of the spool. */
+  readonly dir: string
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly stdin: Readable
+  /** Tells the person who started the program what is collected for whom. */
+  readonly announce: (line: string) => void
+}
+
+/** The collector with its spool as a part of the program. Throws BAD_CONFIG when there is nowhere to deliver to. */
+export async function openCollector(options: OpenCollectorOptions): Promise<Part> {
+  const { config, senders, announce } = options
+  const destinations = [...senders.keys()]
+  if (destinations.length === 0) {
+    throw new ServiceError(
+      'BAD_CONFIG',
+      'a collector needs somewhere to deliver to: set collector.destinations',
+    )
+  }
+  const { bytesMax } = config.spool
+  const spool = await openSpool({ ...options, collector: config.id, destinations, bytesMax })
+  const collector = createCollector({ ...options, spool })
+  return {
+    name: 'collector',
+    async start() {
+      await collector.start()
+      announce(`collecting on ${config.host} for ${destinations.join(', ')}`)
+    },
+    async stop(signal) {
+      await collector.stop(signal)
+      await Promise.all([...senders.values()].map((sender) => sender.close()))
+      await spool.close()
+    },
+  }
+}

@@ -1,0 +1,269 @@
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { parseDocument } from 'yaml'
+import { z } from 'zod'
+import { ServiceError } from './errors.ts'
+import { LEVELS } from './record.ts'
+
+const word = z.string().min(1).max(256)
+const siteName = word.regex(/^[a-z0-9][a-z0-9._-]*$/, 'expected a-z, 0-9, ".", "_" or "-", in lower case')
+const host = word
+const port = z.number().int().min(0).max(65_535)
+const positive = z.number().int().positive()
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of the token as 64 hex digits')
+
+/** Roles a token can carry. `collector` may only deliver batches and marks. */
+export const ROLES = ['dashboard', 'search', 'admin', 'collector'] as const
+export type Role = (typeof ROLES)[number]
+
+const httpSchema = z
+  .strictObject({
+    host: host
+      .default('127.0.0.1')
+      .describe('Address to listen on. Loopback by default: put TLS in front before you open it.'),
+    port: port.default(8600).describe('Port to listen on; 0 takes a free one.'),
+  })
+  .prefault({})
+
+const filesSchema = z.strictObject({
+  paths: z.array(z.string().min(1)).min(1).describe('Files or globs (`*`, `**`, `?`, `{a,b}`) to follow.'),
+  exclude: z.array(z.string().min(1)).default([]).describe('Globs of files that are not followed.'),
+  service: word.optional().describe('Service of lines that do not name one.'),
+  tier: word.optional().describe('Tier of the host or file.'),
+  labels: z
+    .record(word, z.string().max(1024))
+    .default({})
+    .describe('Fixed fields, found as `labels.<name>`.'),
+})
+
+const destinationSchema = z.strictObject({
+  name: word.describe('Name of its acknowledge cursor; do not change it while batches wait.'),
+  url: z.url().describe('Base URL of a Noctule node that takes batches.'),
+  token: word.describe('Token with the role `collector` at that node.'),
+})
+
+const collectorSchema = z
+  .strictObject({
+    id: word
+      .optional()
+      .describe('Persistent id; by default made at the first start and kept in the data directory.'),
+    host: word.default(() => hostname()).describe('Name of this host in every record.'),
+    files: z
+      .array(filesSchema)
+      .default([{ paths: ['/var/log/**/*.log'], exclude: [], labels: {} }])
+      .describe('Log files to follow. They are read from their start the first time they are seen.'),
+    stdin: z
+      .strictObject({ service: word.optional(), labels: z.record(word, z.string()).default({}) })
+      .optional()
+      .describe('Also read lines from standard input (`noctule collector < log`).'),
+    statsd: z
+      .strictObject({ host: host.default('127.0.0.1'), port: port.default(8125) })
+      .prefault({})
+      .describe('Reserved for the statsd server; nothing listens there yet.'),
+    destinations: z
+      .array(destinationSchema)
+      .max(3)
+      .default([])
+      .describe(
+        'Nodes that get every batch, each with its own acknowledge cursor. Empty: the aggregator in this process.',
+      ),
+    lineBytesMax: positive
+      .min(256)
+      .max(8 << 20)
+      .default(256 << 10)
+      .describe('Longer lines are cut here and marked.'),
+    batch: z
+      .strictObject({
+        bytesMax: positive
+          .min(1024)
+          .max(16 << 20)
+          .default(512 << 10)
+          .describe('A batch is closed at this many bytes of lines, …'),
+        recordsMax: positive.max(100_000).default(5_000).describe('… at this many lines, …'),
+        ageMsMax: positive.max(60_000).default(100).describe('… or when its first line is this old.'),
+      })
+      .prefault({}),
+    spool: z
+      .strictObject({
+        bytesMax: positive
+          .min(4 << 20)
+          .default(2 ** 30)
+          .describe('Disk for batches that wait. When full, file sources hold: the file is the queue.'),
+      })
+      .prefault({}),
+  })
+  .prefault({})
+
+const storeSchema = z
+  .strictObject({
+    kind: z
+      .enum(['embedded', 'memory'])
+      .default('embedded')
+      .describe('`embedded` keeps records in the data directory; `memory` forgets them at stop.'),
+    segmentRecords: positive
+      .min(100)
+      .max(1_000_000)
+      .default(131_072)
+      .describe('Records in the hot table before they are sealed into a segment.'),
+    segmentAgeMsMax: positive
+      .default(3_600_000)
+      .describe('A hot table older than this is sealed, however small.'),
+    memoryMbMax: positive
+      .min(64)
+      .default(384)
+      .describe('Memory limit of the query engine in MiB (the process needs more).'),
+    threads: positive.max(64).default(2).describe('Threads of the query engine.'),
+  })
+  .prefault({})
+
+const querySchema = z
+  .strictObject({
+    timeoutMs: positive.default(5_000).describe('Deadline of a query unless it brings its own.'),
+    limitMax: positive.default(10_000).describe('Most records in one page.'),
+    concurrencyMax: positive.default(8).describe('Queries that run at once; more wait.'),
+    queueMax: positive.default(64).describe('Queries that wait; more are answered 429.'),
+    tailsMax: positive.default(64).describe('Live tails at once.'),
+  })
+  .prefault({})
+
+const tokenSchema = z.strictObject({
+  name: word,
+  sha256: sha256.describe('SHA-256 of the token, in hex: `printf %s "$TOKEN" | sha256sum`.'),
+  role: z.enum(ROLES),
+  site: siteName.optional().describe("Site stamped on what this token delivers; by default this node's."),
+})
+
+/** The whole configuration. Every key has a default; `docs/reference/configuration.md` is generated from it. */
+export const configSchema = z.strictObject({
+  site: siteName.default('local').describe('Name of the data centre that this node stands in.'),
+  dataDir: z.string().min(1).default('./data').describe('Folder for everything that is kept.'),
+  http: httpSchema.describe('Where the query API and the dashboards are served.'),
+  collector: collectorSchema.describe('What is collected on this host.'),
+  store: storeSchema.describe('Where records are kept.'),
+  query: querySchema.describe('Bounds of queries.'),
+  completeness: z
+    .strictObject({
+      settleMs: positive
+        .default(3_000)
+        .describe('An answer need not cover the newest part of its range, up to this.'),
+      silentAfterMs: positive
+        .default(5_000)
+        .describe('A collector without a mark for this long is a gap `silent`.'),
+    })
+    .prefault({}),
+  access: z
+    .strictObject({ tokens: z.array(tokenSchema).default([]) })
+    .prefault({})
+    .describe('Machine tokens, stored as hashes.'),
+  log: z
+    .strictObject({ level: z.enum(LEVELS).default('info') })
+    .prefault({})
+    .describe("The program's own log (JSON on standard error)."),
+  stopDeadlineMs: positive
+    .default(10_000)
+    .describe('How long SIGTERM may drain before the program ends anyway.'),
+})
+
+export type Config = z.infer<typeof configSchema>
+export type FilesConfig = Config['collector']['files'][number]
+
+/** Environment variables and the key that each sets. */
+export const ENVIRONMENT = {
+  NOCTULE_SITE: ['site'],
+  NOCTULE_DATA_DIR: ['dataDir'],
+  NOCTULE_HTTP_HOST: ['http', 'host'],
+  NOCTULE_HTTP_PORT: ['http', 'port'],
+  NOCTULE_LOG_LEVEL: ['log', 'level'],
+  NOCTULE_STORE: ['store', 'kind'],
+  NOCTULE_STATSD_HOST: ['collector', 'statsd', 'host'],
+  NOCTULE_STATSD_PORT: ['collector', 'statsd', 'port'],
+} as const satisfies Readonly<Record<string, readonly string[]>>
+
+/** Variables that start with NOCTULE_ but configure the command line or the build, not the program. */
+const OTHER_VARIABLES = new Set([
+  'NOCTULE_URL',
+  'NOCTULE_TOKEN',
+  'NOCTULE_REQUIRE_ENGINES',
+  'NOCTULE_REQUIRE_BROWSER',
+])
+
+/**
+ * YAML text (null: no file) and environment → configuration. Relative paths are taken from the working directory.
+ * Throws BAD_CONFIG whose message has a line per problem: path, what was found, what was expected.
+ */
+export function parseConfig(
+  yaml: string | null,
+  environment: Readonly<Record<string, string | undefined>>,
+): Config {
+  const raw = yaml === null ? {} : parseYaml(yaml)
+  const problems = applyEnvironment(raw, environment)
+  const parsed = configSchema.safeParse(raw, { reportInput: true })
+  if (!parsed.success) problems.push(...parsed.error.issues.map(describeIssue))
+  if (problems.length > 0 || !parsed.success) {
+    throw new ServiceError(
+      'BAD_CONFIG',
+      `the configuration is wrong:\n${problems.map((problem) => `  ${problem}`).join('\n')}`,
+    )
+  }
+  return parsed.data
+}
+
+/** Paths inside the data directory. */
+export function dataPaths(config: Pick<Config, 'dataDir'>) {
+  const at = (name: string) => join(config.dataDir, name)
+  return {
+    adminToken: at('admin-token'),
+    spool: at('spool'),
+    collector: at('collector'),
+    store: at('store'),
+    quarantine: at('quarantine'),
+  }
+}
+
+function parseYaml(text: string): Record<string, unknown> {
+  const document = parseDocument(text)
+  const [error] = document.errors
+  if (error !== undefined)
+    throw new ServiceError('BAD_CONFIG', `the configuration is not YAML: ${error.message}`)
+  const value: unknown = document.toJS() ?? {}
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ServiceError('BAD_CONFIG', 'the configuration must be a mapping of keys to values')
+  }
+  return value as Record<string, unknown>
+}
+
+function applyEnvironment(
+  raw: Record<string, unknown>,
+  environment: Readonly<Record<string, string | undefined>>,
+): string[] {
+  const problems: string[] = []
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith('NOCTULE_') || value === undefined || OTHER_VARIABLES.has(name)) continue
+    const path = Object.hasOwn(ENVIRONMENT, name) ? ENVIRONMENT[name as keyof typeof ENVIRONMENT] : undefined
+    if (path === undefined)
+      problems.push(`${name}: unknown variable; known are ${Object.keys(ENVIRONMENT).join(', ')}`)
+    else setAt(raw, path, name.endsWith('PORT') && /^\d+$/.test(value) ? Number(value) : value)
+  }
+  return problems
+}
+
+function setAt(target: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let at = target
+  for (const key of path.slice(0, -1)) {
+    const next = at[key]
+    at = (typeof next === 'object' && next !== null ? next : (at[key] = {})) as Record<string, unknown>
+  }
+  const last = path.at(-1)
+  if (last !== undefined) at[last] = value
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const path =
+    issue.path
+      .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+      .join('')
+      .replace(/^\./, '') || '(top)'
+  if (issue.code === 'unrecognized_keys')
+    return `${path}: unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}`
+  return `${path}: found ${JSON.stringify(issue.input) ?? 'nothing'}; ${issue.message.replace(/^Invalid input: /, '')}`
+}

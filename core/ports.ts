@@ -1,0 +1,288 @@
+import type {
+  BatchFacts,
+  CollectorLedger,
+  LedgerDocument,
+  LedgerNote,
+  SiteCompleteness,
+} from './ledger/types.ts'
+import type { QueryPlan } from './query/plan.ts'
+import type { LogRecord } from './record.ts'
+import type { Mark } from './wire.ts'
+
+/** Wall time, monotonic time and timers. Contract: test/contracts/clock.ts. */
+export interface Clock {
+  /** ms since 1970; may jump. */
+  nowMs(): number
+  /** ms since some start; never goes back. Durations and deadlines use this one. */
+  monotonicMs(): number
+  /** Calls `run` once after `delayMs`, unless the returned function is called before. Never keeps the process alive by itself. */
+  after(delayMs: number, run: () => void): () => void
+  /** Resolves after `delayMs`; rejects with the signal's reason when it aborts first. */
+  sleep(delayMs: number, signal?: AbortSignal): Promise<void>
+}
+
+/** The program's own log: JSON lines. Never pass a secret. */
+export interface Logger {
+  debug(fields: object, message: string): void
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+  child(fields: object): Logger
+}
+
+/**
+ * Durable files. All durable writes of the program go through it. Contract: test/contracts/fs.ts.
+ * - Bytes are durable after `sync()` of their file; a new, renamed or removed name is durable after `syncDir()` of its folder.
+ * - Errors keep Node's `code` (ENOENT, ENOSPC, …).
+ */
+export interface Fs {
+  /** Makes the folder and its parents. */
+  mkdir(path: string): Promise<void>
+  /** Names in a folder, sorted; [] when there is no such folder. */
+  list(path: string): Promise<readonly string[]>
+  size(path: string): Promise<number | null>
+  readFile(path: string): Promise<Buffer>
+  /** Opens for appending, creating it when missing. */
+  openAppend(path: string): Promise<AppendFile>
+  openRead(path: string): Promise<ReadFile>
+  /** Writes a whole file so that after a crash either the old or the new content is there. Durable when it resolves. */
+  replaceFile(path: string, bytes: Uint8Array, options?: { mode?: number }): Promise<void>
+  truncate(path: string, size: number): Promise<void>
+  rename(from: string, to: string): Promise<void>
+  /** Removes a file; nothing happens when it is not there. */
+  remove(path: string): Promise<void>
+  /** Makes the bytes of a file that somebody else wrote durable. */
+  syncFile(path: string): Promise<void>
+  syncDir(path: string): Promise<void>
+  /** Becomes the only owner of a folder until released or the process ends (also by kill -9). Throws DATA_DIR_IN_USE. */
+  lock(path: string): Promise<{ release(): Promise<void> }>
+}
+
+export interface AppendFile {
+  /** Bytes written so far, synced or not. */
+  readonly size: number
+  /** Appends all of `bytes`; after an error the file may end in a part of them. */
+  write(bytes: Uint8Array): Promise<void>
+  sync(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ReadFile {
+  /** Up to `length` bytes from `offset`; shorter only at the end. */
+  read(offset: number, length: number): Promise<Buffer>
+  size(): Promise<number>
+  close(): Promise<void>
+}
+
+/** Where a frame or mark came from, as the receiving side established it. */
+export interface Origin {
+  /** The site of the sender's credential or source cluster. */
+  readonly site: string
+  /** Credential or connection, for logs. */
+  readonly sender: string
+}
+
+/**
+ * Carries frames and marks from collectors to an aggregator. Contract: test/contracts/transport.ts.
+ * - `send` resolves once the other side holds the batch durably; until then the caller keeps it and may send it again.
+ * - A failure is a ServiceError; retryable ones may carry `details.retryAfterMs`. SEQUENCE_CONFLICT asks for a new epoch.
+ * - `sendMark` is latest-wins and unspooled: a failed mark is not repeated, the next one replaces it.
+ */
+export interface TransportSender {
+  send(frame: Uint8Array, signal: AbortSignal): Promise<void>
+  sendMark(mark: Mark, signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * The aggregator's side: what every Transport hands frames and marks to.
+ * - `batch` resolves once the batch is durable (or was already); rejects with BATCH_MALFORMED, SEQUENCE_CONFLICT, OVERLOADED, STORE_UNAVAILABLE, ….
+ * - The frame must not be changed after it was handed over.
+ */
+export interface Intake {
+  batch(frame: Uint8Array, origin: Origin, signal: AbortSignal): Promise<'stored' | 'duplicate'>
+  mark(mark: Mark, origin: Origin): Promise<void>
+}
+
+/** What became of an import: `refused` names at most REFUSALS_LISTED_MAX lines. */
+export interface ImportReport {
+  readonly imported: number
+  readonly refusedTotal: number
+  readonly refused: readonly { readonly line: number; readonly problem: string }[]
+}
+
+/** Takes NDJSON records that bring their own times. Good lines are kept, bad ones are named by line number. */
+export interface RecordImport {
+  import(chunks: AsyncIterable<Uint8Array>, origin: Origin, signal: AbortSignal): Promise<ImportReport>
+}
+
+/** A batch after parsing and enrichment: what a store keeps. */
+export interface StoredBatch {
+  readonly facts: BatchFacts
+  readonly records: readonly LogRecord[]
+}
+
+/** Half-open [fromMs, toMs). */
+export interface TimeRange {
+  readonly fromMs: number
+  readonly toMs: number
+}
+
+/** Keyset position in a newest-first listing: the last record already given. */
+export interface SearchAfter {
+  readonly timeMs: number
+  readonly id: string
+}
+
+export interface SearchRequest {
+  readonly plan: QueryPlan
+  readonly range: TimeRange
+  readonly limit: number
+  readonly after?: SearchAfter | undefined
+}
+
+export interface SearchPage {
+  /** Newest first: by (timeMs, id) descending. */
+  readonly records: readonly LogRecord[]
+  /** More records match behind the last one. */
+  readonly more: boolean
+  /** How many records were looked at. */
+  readonly scanned: number
+}
+
+/** Fields a histogram may be split by. */
+export const HISTOGRAM_BY = ['level', 'service', 'host', 'site', 'tier', 'version'] as const
+export type HistogramBy = (typeof HISTOGRAM_BY)[number]
+
+export interface HistogramRequest {
+  readonly plan: QueryPlan
+  readonly range: TimeRange
+  /** Width of a bucket; buckets start at multiples of it since 1970. */
+  readonly intervalMs: number
+  readonly by?: HistogramBy | undefined
+}
+
+export interface HistogramBucket {
+  readonly startMs: number
+  readonly total: number
+  /** Count per value of `by`; '' stands for records without one. Empty without `by`. */
+  readonly by: Readonly<Record<string, number>>
+}
+
+export interface HistogramAnswer {
+  /** Oldest first; buckets without a record are left out. */
+  readonly buckets: readonly HistogramBucket[]
+  readonly scanned: number
+}
+
+/** A record with its arrival position in this store: positions only grow, and outlive restarts. */
+export interface Arrival {
+  readonly position: number
+  readonly record: LogRecord
+}
+
+export interface ArrivalsRequest {
+  readonly plan: QueryPlan
+  /** Give what arrived behind this position. */
+  readonly after: number
+  readonly limit: number
+}
+
+export interface ArrivalsPage {
+  /** In order of arrival. */
+  readonly arrivals: readonly Arrival[]
+  /** Everything up to here was looked at: ask again from here. */
+  readonly position: number
+}
+
+export interface StoreStats {
+  readonly records: number
+  readonly bytesOnDisk: number
+  readonly segments: number
+  readonly oldestMs: number | null
+  readonly newestMs: number | null
+  /** Files that failed their checksum, put beside and not served; each is a fault to report. */
+  readonly setAside: readonly {
+    readonly file: string
+    readonly problem: string
+    readonly fromMs: number
+    readonly toMs: number
+    readonly records: number
+  }[]
+}
+
+/**
+ * Keeps batches and answers queries. Contract: test/contracts/store.ts.
+ * - `append` resolves once the batch is durable and searchable, records and ledger facts in one step: after a crash both are there or neither.
+ * - A batch (site, collector, epoch, seq) is kept once: the same digest again answers 'duplicate'; another digest throws SEQUENCE_CONFLICT.
+ * - The store never keeps or changes the caller's arrays.
+ * - A record it cannot hold: RECORD_REFUSED, with `details.index`; the batch is then refused whole and nothing of it is kept.
+ * - Full disk: DISK_FULL, nothing of the batch is kept, queries go on, and it recovers by itself.
+ * - A query answers from one moment; a failure inside a scan fails the query whole, it is never a short answer.
+ * - Meaning of a plan: core/query/matches.ts, on every record.
+ */
+export interface Store {
+  append(batch: StoredBatch, signal: AbortSignal): Promise<'stored' | 'duplicate'>
+  /** Keeps marks and retirements; losing the newest few in a crash is allowed (the ledger is then stale, not wrong). */
+  note(notes: readonly LedgerNote[]): Promise<void>
+  /** Ledger state as of everything appended and noted before the call. */
+  ledger(): Promise<LedgerDocument>
+  search(request: SearchRequest, signal: AbortSignal): Promise<SearchPage>
+  histogram(request: HistogramRequest, signal: AbortSignal): Promise<HistogramAnswer>
+  arrivals(request: ArrivalsRequest, signal: AbortSignal): Promise<ArrivalsPage>
+  /** Position behind the newest record: where a tail that wants only news starts. */
+  head(): Promise<number>
+  /** Calls `listener` soon after records arrived; returns how to stop that. */
+  onArrival(listener: () => void): () => void
+  stats(): Promise<StoreStats>
+  close(): Promise<void>
+}
+
+/** The ledger as query answers need it: what is covered, and what is known to be missing. Contract: test/contracts/completeness.ts. */
+export interface Completeness {
+  /** Ask before the query runs: what arrives meanwhile can only make the answer better than stated. */
+  judge(range: TimeRange): SiteCompleteness
+  collectors(): readonly CollectorLedger[]
+  /** Stops expecting a collector; NOT_FOUND when there is no such. */
+  retire(collector: string): Promise<void>
+}
+
+export interface QuarantineEntry {
+  readonly id: string
+  readonly atMs: number
+  readonly reason: string
+  readonly site: string
+  readonly sender: string
+  /** What was refused, as text, at most QUARANTINE_TEXT_MAX characters of it. */
+  readonly text: string
+  /** The refused record, when it could be parsed: what `replay` stores. */
+  readonly record?: LogRecord
+}
+
+/** Records and bytes that could not be kept, with the reason. Nothing is dropped without standing here. */
+export interface Quarantine {
+  put(entries: readonly Omit<QuarantineEntry, 'id' | 'atMs'>[]): Promise<void>
+  /** Newest first. */
+  list(limit: number): Promise<{ readonly total: number; readonly entries: readonly QuarantineEntry[] }>
+  /** Tries every entry that has a record again; the ones that are stored now leave. */
+  replay(signal: AbortSignal): Promise<{ readonly stored: number; readonly refused: number }>
+}
+
+/** The program's own numbers, shown on /metrics. Names in Prometheus form, with unit: `noctule_spool_bytes`. */
+export interface Metrics {
+  counter(
+    name: string,
+    help: string,
+    labelNames?: readonly string[],
+  ): { add(value: number, labels?: Readonly<Record<string, string>>): void }
+  /** `read` is called when the numbers are collected. */
+  gauge(name: string, help: string, read: () => number): void
+  /** Seconds. */
+  histogram(
+    name: string,
+    help: string,
+    labelNames?: readonly string[],
+  ): { observe(seconds: number, labels?: Readonly<Record<string, string>>): void }
+  /** Prometheus text format. */
+  text(): Promise<string>
+}

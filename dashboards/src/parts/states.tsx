@@ -1,0 +1,126 @@
+import type { ReactNode } from 'react'
+import type { Problem } from '../api.ts'
+import { plural } from '../model/format.ts'
+import type { Search } from '../hooks/use-search.ts'
+import { TAIL_ROWS_MAX } from '../model/tail-buffer.ts'
+import { ColumnNames } from './column-names.tsx'
+import { Icon } from './icons.tsx'
+
+const SKELETON_ROWS = 18
+
+/** The place of the lines before the first answer, row for row as high as they will be. */
+export function Skeleton() {
+  return (
+    <div className="results skeleton" aria-hidden="true">
+      <ColumnNames />
+      {Array.from({ length: SKELETON_ROWS }, (_, at) => (
+        <div key={at} className="row">
+          <i style={{ width: '11ch' }} />
+          <i style={{ width: '5ch' }} />
+          <i style={{ width: `${7 + (at % 3) * 2}ch` }} />
+          <i style={{ width: `${8 + (at % 2) * 3}ch` }} />
+          <i style={{ width: `${35 + ((at * 37) % 50)}%` }} />
+        </div>
+      ))}
+    </div>
+  )
+}
+
+interface NothingFoundProps {
+  readonly query: string
+  readonly widerLabel: string
+  readonly gaps: number
+  readonly live: boolean
+  readonly onWiden: () => void
+  readonly onShowGaps: () => void
+  readonly onClear: () => void
+}
+
+/** No lines: what else to try. */
+export function NothingFound(props: NothingFoundProps) {
+  const { query, widerLabel, gaps, live, onWiden, onShowGaps, onClear } = props
+  return (
+    <Notice title={live ? 'No lines yet' : 'No lines match'}>
+      <p>
+        {gaps > 0
+          ? 'Lines are missing from this range, so this does not mean that nothing was written.'
+          : live
+            ? 'Lines show up here as they arrive.'
+            : 'Nothing in this range matches the query.'}
+      </p>
+      <div className="notice-actions">
+        {gaps > 0 && (
+          <button type="button" className="button" onClick={onShowGaps}>
+            See {plural(gaps, 'gap')}
+          </button>
+        )}
+        <button type="button" className="button" onClick={onWiden}>
+          Search the {widerLabel.toLowerCase()}
+        </button>
+        {query !== '' && (
+          <button type="button" className="button" onClick={onClear}>
+            Clear the query
+          </button>
+        )}
+      </div>
+    </Notice>
+  )
+}
+
+export function Notice({ title, children }: { title: string; children: ReactNode }) {
+  return (
+    <div className="results notice">
+      <div>
+        <h2>{title}</h2>
+        {children}
+      </div>
+    </div>
+  )
+}
+
+/** What went wrong, in the server's words, and the way to try again. */
+export function ProblemBanner({ problem, onRetry }: { problem: Problem; onRetry: () => void }) {
+  return (
+    <div className="problem" role="alert">
+      <Icon name="alert" />
+      <p>
+        <strong>{problem.message}</strong> <code>{problem.code}</code>
+        {problem.retryAfterS !== null && (
+          <span className="hint"> The server asks to wait {problem.retryAfterS} s.</span>
+        )}
+      </p>
+      <button type="button" className="button small" onClick={onRetry}>
+        Try again
+      </button>
+    </div>
+  )
+}
+
+interface EndOfListProps {
+  readonly more: Search['more']
+  readonly held: number
+  readonly problem: Problem | null
+  /** A live view lost its oldest lines. */
+  readonly overflowed: boolean
+  readonly from: string
+  readonly onMore: () => void
+}
+
+export function EndOfList({ more, held, problem, overflowed, from, onMore }: EndOfListProps) {
+  if (overflowed)
+    return <p>Live keeps the newest {plural(TAIL_ROWS_MAX, 'line')}. Turn it off to search older ones.</p>
+  if (more === 'running' || more === 'ready') return <p>Loading older lines…</p>
+  if (more === 'full')
+    return <p>{plural(held, 'line')} loaded. Narrow the query or the time to see older ones.</p>
+  if (more === 'failed') {
+    return (
+      <p>
+        <Icon name="alert" /> {problem?.message}{' '}
+        <button type="button" className="button small" onClick={onMore}>
+          Load older lines
+        </button>
+      </p>
+    )
+  }
+  return <p>No older lines since {from}.</p>
+}

@@ -1,0 +1,47 @@
+import type { Config } from '../core/config.ts'
+import type {
+  Clock,
+  Completeness,
+  Intake,
+  Logger,
+  Metrics,
+  Quarantine,
+  RecordImport,
+  Store,
+} from '../core/ports.ts'
+import type { Access } from './access/access.ts'
+
+/** What this build is, as Dockerflow shows it. */
+interface Version {
+  readonly source: string
+  readonly version: string
+  readonly commit: string
+  readonly build: string
+}
+
+/** One thing that a heartbeat looks at. */
+export interface Check {
+  readonly name: string
+  readonly ok: boolean
+  /** For everybody to read: no secrets, no paths. */
+  readonly detail: string
+}
+
+/** Everything that the query API stands on. */
+export interface Services {
+  readonly config: Config
+  /** The site of this node. */
+  readonly site: string
+  readonly store: Store
+  readonly completeness: Completeness
+  readonly intake: Intake
+  readonly recordImport: RecordImport
+  readonly quarantine: Quarantine
+  readonly metrics: Metrics
+  readonly log: Logger
+  readonly clock: Clock
+  readonly access: Access
+  readonly version: Version
+  /** The built web app; while it is missing, `/` says how to build it. */
+  readonly dashboardsDir: string
+}
