@@ -2,6 +2,8 @@ import { ServiceError } from '../core/errors.ts'
 import { EVENT_ID_CHARS } from '../core/event-id.ts'
 import type { Attrs, AttrScalar, AttrValue, LogRecord } from '../core/record.ts'
 
+/** The last moment of a Date; it is the same before 1970. */
+const TIME_MS_MAX = 8.64e15
 const EVENT_ID = new RegExp(`^[0-9a-v]{${EVENT_ID_CHARS}}$`)
 
 /**
@@ -31,11 +33,15 @@ export function heldRecord(record: LogRecord): LogRecord {
   }
 }
 
-/** Throws RECORD_REFUSED for what cannot be ordered or numbered: a wrong id, a time or offset that is no whole number. */
+/**
+ * Throws RECORD_REFUSED for what cannot be ordered, numbered or written as a date: a wrong id, a time that is no whole number of ms
+ * or in no year that JavaScript can name, an offset that is no whole number.
+ */
 export function assertHoldable(record: LogRecord, index: number): void {
   if (!EVENT_ID.test(record.id)) throw refused('its id is no event id', index)
-  if (!Number.isSafeInteger(record.timeMs)) throw refused('its time is no whole number of ms', index)
-  if (!Number.isSafeInteger(record.ingestedMs)) throw refused('its ingest time is no whole number', index)
+  if (!isTime(record.timeMs)) throw refused('its time is no whole number of ms, or out of range', index)
+  if (!isTime(record.ingestedMs))
+    throw refused('its ingest time is no whole number of ms, or out of range', index)
   if (record.offset !== null && !Number.isSafeInteger(record.offset))
     throw refused('its offset is no whole number of bytes', index)
 }
@@ -61,6 +67,10 @@ function isHeld<T>(value: T | null): value is T {
 /** −0 is 0, as in JSON. */
 function heldNumber(value: number | null): number | null {
   return value !== null && Number.isFinite(value) ? value + 0 : null
+}
+
+function isTime(timeMs: number): boolean {
+  return Number.isInteger(timeMs) && Math.abs(timeMs) <= TIME_MS_MAX
 }
 
 function refused(problem: string, index: number): ServiceError {

@@ -1,0 +1,81 @@
+import { ServiceError } from '../core/errors.ts'
+import type { TopAnswer, TopValue } from '../core/ports.ts'
+import { ATTR_VALUE_COMPARED_BYTES_MAX } from '../core/query/matches.ts'
+import { RECORD_FIELDS, isFieldName } from '../core/record.ts'
+import type { LogRecord } from '../core/record.ts'
+
+/** Counts the values of a field over the records that match. */
+export interface Top {
+  add(record: LogRecord): void
+  answer(limit: number): Omit<TopAnswer, 'scanned'>
+}
+
+/** Throws UNSUPPORTED for a field whose values are not counted. */
+export function createTop(field: string): Top {
+  const valuesOf = topValues(field)
+  const values = new Map<string, TopValue>()
+  let matched = 0
+  let having = 0
+  return {
+    add(record) {
+      matched += 1
+      const found = valuesOf(record)
+      if (found.size > 0) having += 1
+      for (const value of found) values.set(value, counted(values.get(value), value, record.timeMs))
+    },
+    answer: (limit) => ({
+      values: [...values.values()].sort(mostFrequentFirst).slice(0, limit),
+      matched,
+      having,
+      distinct: values.size,
+    }),
+  }
+}
+
+/**
+ * What a record counts for when its `field` is asked for: the same values that `field:value` finds. Absent record fields ('' and
+ * null) count for nothing; an attr may be '', and of a list each different element counts. Throws UNSUPPORTED like `createTop`.
+ */
+export function topValues(field: string): (record: LogRecord) => ReadonlySet<string> {
+  assertCountable(field)
+  if (!isFieldName(field)) return ({ attrs }) => attrValues(Object.hasOwn(attrs, field) ? attrs[field] : [])
+  const { key } = RECORD_FIELDS[field]
+  return (record) => {
+    const value = record[key]
+    return new Set(value === '' || value === null ? [] : [String(value)])
+  }
+}
+
+/** Throws UNSUPPORTED for fields of which nearly every record has a value of its own. */
+export function assertCountable(field: string): void {
+  const instead = insteadOf(field)
+  if (instead === null) return
+  const message = `the values of "${field}" are not counted; ${instead}`
+  throw new ServiceError('UNSUPPORTED', message, { field, expected: instead })
+}
+
+function insteadOf(field: string): string | null {
+  if (!isFieldName(field)) return null
+  if (field === 'id') return 'every record has its own: use "pattern" or "trace"'
+  const { kind } = RECORD_FIELDS[field]
+  if (kind === 'text') return 'use "pattern", which is the same for messages that differ in values only'
+  return kind === 'time' ? 'use a histogram, which counts records by time' : null
+}
+
+function attrValues(value: LogRecord['attrs'][string] = []): ReadonlySet<string> {
+  const texts = typeof value === 'object' ? value.map(String) : [String(value)]
+  return new Set(texts.filter((text) => Buffer.byteLength(text) <= ATTR_VALUE_COMPARED_BYTES_MAX))
+}
+
+function counted(before: TopValue | undefined, value: string, timeMs: number): TopValue {
+  if (before === undefined) return { value, count: 1, firstMs: timeMs, lastMs: timeMs }
+  const { count, firstMs, lastMs } = before
+  return { value, count: count + 1, firstMs: Math.min(firstMs, timeMs), lastMs: Math.max(lastMs, timeMs) }
+}
+
+/** Then by value, in UTF-16 order: part of the contract, so that limits cut alike everywhere. */
+export function mostFrequentFirst(left: TopValue, right: TopValue): number {
+  if (left.count !== right.count) return right.count - left.count
+  if (left.value === right.value) return 0
+  return left.value < right.value ? -1 : 1
+}
