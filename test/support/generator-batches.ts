@@ -45,8 +45,8 @@ export async function* generateBatches(options: BatchOptions): AsyncGenerator<Ge
   const { seed, records, batch, fromMs, hours } = options
   const collectors = createCollectors(seed)
   const lines = options.bodies === undefined ? programLines(seed) : realLines(options.bodies)
-  const stepMs = (hours * HOUR_MS * batch) / records
   const count = Math.ceil(records / batch)
+  const stepMs = (hours * HOUR_MS) / count
   for (let n = 0; n < count; n++) {
     const size = Math.min(batch, records - n * batch)
     const startMs = fromMs + Math.min(n, Math.max(0, count - OVERLAP)) * stepMs
