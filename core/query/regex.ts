@@ -23,6 +23,11 @@ type CharRange = readonly [from: number, to: number]
 const REGEX_REPEAT_MAX = 255
 /** Characters and classes once every `{m,n}` is written out: bounds the work per character of text. */
 const REGEX_SIZE_MAX = 1_000
+/**
+ * What one pattern may be expanded to by its own text: wildcards of one word, alternatives of one regex. What it expands to among
+ * the stored words cannot count, as a query would then be refused by what is stored, and not alike in every store.
+ */
+export const EXPANSIONS_MAX = 128
 /** Groups inside groups. */
 const REGEX_DEPTH_MAX = 32
 
@@ -47,6 +52,7 @@ interface Reader {
   readonly column: number
   readonly lower: boolean
   readonly tokens: boolean
+  readonly depthMax: number
   at: number
   depth: number
 }
@@ -62,13 +68,31 @@ export interface RegexOptions {
 
 /** The tree of a regex. Throws QUERY_SYNTAX, QUERY_TOO_BROAD. */
 export function parseRegex(source: string, options: RegexOptions = {}): RegexNode {
+  const { column = 1 } = options
+  const node = readTree(source, options, REGEX_DEPTH_MAX)
+  if (sizeOf(node) > REGEX_SIZE_MAX)
+    throw tooBroad(column, 'the pattern is too large once its repetitions are written out', REGEX_SIZE_MAX)
+  if (alternativesOf(node) > EXPANSIONS_MAX)
+    throw tooBroad(column, 'too many alternatives once they are written out', EXPANSIONS_MAX)
+  return node
+}
+
+/** How many characters and classes a regex in canonical form has once every `{m,n}` is written out. */
+export function regexSize(source: string): number {
+  return sizeOf(readCanonical(source))
+}
+
+function readTree(source: string, options: RegexOptions, depthMax: number): RegexNode {
   const { column = 1, tokens = false, lower = tokens } = options
-  const reader: Reader = { source, column, lower, tokens, at: 0, depth: 0 }
+  const reader: Reader = { source, column, lower, tokens, depthMax, at: 0, depth: 0 }
   const node = readChoice(reader)
   if (reader.at < source.length) throw problem(reader, 'a character; a literal ")" is written "\\)"')
-  if (sizeOf(node) > REGEX_SIZE_MAX)
-    throw tooBroad(column, 'the regex is too large once its repetitions are written out', REGEX_SIZE_MAX)
   return node
+}
+
+/** A plan was bounded when it was made. Its form may have one group more, around alternatives that had none. */
+function readCanonical(source: string): RegexNode {
+  return readTree(source, {}, REGEX_DEPTH_MAX + 1)
 }
 
 /** The canonical form of a tree. */
@@ -90,7 +114,7 @@ export function escapeRegex(text: string): string {
 
 /** Does a regex in canonical form cover the whole of a text? Time is linear in the text, whatever the regex. */
 export function compileRegex(source: string): (text: string) => boolean {
-  const simple = simpleMatcher(parseRegex(source))
+  const simple = simpleMatcher(readCanonical(source))
   if (simple !== null) return simple
   const compiled = RE2JS.compile(source, RE2JS.DOTALL)
   return (text) => compiled.testExact(text)
@@ -186,7 +210,7 @@ function readAtom(reader: Reader): RegexNode {
 }
 
 function readGroup(reader: Reader): RegexNode {
-  if (++reader.depth > REGEX_DEPTH_MAX)
+  if (++reader.depth > reader.depthMax)
     throw tooBroad(reader.column + reader.at, 'too many groups inside groups', REGEX_DEPTH_MAX)
   const start = reader.at++
   if (peek(reader) === '?') throw problem(reader, 'a plain group "( )"')
@@ -281,6 +305,14 @@ function sizeOf(node: RegexNode): number {
   if (node.type === 'repeat') return sizeOf(node.node) * Math.max(node.min, node.max ?? 1, 1)
   if (node.type === 'sequence' || node.type === 'choice')
     return node.nodes.reduce((sum, part) => sum + sizeOf(part), 0)
+  return 1
+}
+
+/** How many texts a regex stands for by its `|` alone: a repeated group is written out, an endless repetition counts once. */
+function alternativesOf(node: RegexNode): number {
+  if (node.type === 'sequence') return node.nodes.reduce((product, part) => product * alternativesOf(part), 1)
+  if (node.type === 'choice') return node.nodes.reduce((sum, part) => sum + alternativesOf(part), 0)
+  if (node.type === 'repeat') return alternativesOf(node.node) ** (node.max ?? Math.max(node.min, 1))
   return 1
 }
 

@@ -1,9 +1,9 @@
 import { LEVELS, RECORD_FIELDS, isFieldName } from '../record.ts'
 import type { FieldKind } from '../record.ts'
-import { messageOf } from '../errors.ts'
+import { asServiceError } from '../errors.ts'
 import type { QueryNode, TokenPattern } from './plan.ts'
 import { quoted, syntaxError, tooBroad, unsupported } from './problems.ts'
-import { escapeRegex, parseRegex, renderRegex } from './regex.ts'
+import { EXPANSIONS_MAX, escapeRegex, parseRegex, regexSize, renderRegex } from './regex.ts'
 import { parseTime } from './time.ts'
 import { isTokenChar, lowerCase, tokenize } from './tokenize.ts'
 
@@ -54,6 +54,13 @@ export function termNode(field: string | null, term: Term, nowMs: number): Query
   return wholeNode(name, kind, term)
 }
 
+/** What the wildcards and regexes of a clause may cost for one character of text; words and values cost nothing here. */
+export function patternSize(node: QueryNode): number {
+  if (node.type === 'keywordRegex') return regexSize(node.source)
+  if (node.type !== 'phrase') return 0
+  return node.tokens.reduce((sum, token) => sum + (token.type === 'regex' ? regexSize(token.source) : 0), 0)
+}
+
 function kindOf(field: string | null): Kind {
   if (field === null) return 'any'
   return isFieldName(field) ? RECORD_FIELDS[field].kind : 'attr'
@@ -93,12 +100,13 @@ function emptyTextHint(text: string): string {
 const exactToken = (text: string): TokenPattern => ({ type: 'token', text })
 
 /** Tokens between separators; one with a wildcard becomes a regex. */
-function wordTokens({ text, wildAt }: Word): TokenPattern[] {
+function wordTokens(word: Word): TokenPattern[] {
+  const { text, wildAt } = word
   if (wildAt.size === 0) return tokenize(text).map(exactToken)
   const patterns: TokenPattern[] = []
   let start = 0
   const take = (end: number) => {
-    if (start < end) patterns.push(...pieceTokens(text, start, end, wildAt))
+    if (start < end) patterns.push(...pieceTokens(word, start, end))
   }
   for (let at = 0; at < text.length;) {
     const char = String.fromCodePoint(text.codePointAt(at) ?? 0)
@@ -112,24 +120,24 @@ function wordTokens({ text, wildAt }: Word): TokenPattern[] {
   return patterns
 }
 
-function pieceTokens(text: string, start: number, end: number, wildAt: ReadonlySet<number>): TokenPattern[] {
+function pieceTokens({ text, wildAt, column }: Word, start: number, end: number): TokenPattern[] {
   const piece = text.slice(start, end)
-  const source = wildcardRegex(lowerCase(piece), (at) => wildAt.has(start + at))
-  return source === null ? tokenize(piece).map(exactToken) : [{ type: 'regex', source }]
+  const wild = [...wildAt].filter((at) => at >= start && at < end).map((at) => at - start)
+  if (wild.length === 0) return tokenize(piece).map(exactToken)
+  return [{ type: 'regex', source: wildcardRegex(lowerCase(piece), new Set(wild), column) }]
 }
 
-/** null: there is no wildcard in it. */
-function wildcardRegex(text: string, isWild: (at: number) => boolean): string | null {
+/** The regex of a text with wildcards. `column`: of the word, for errors. */
+function wildcardRegex(text: string, wildAt: ReadonlySet<number>, column: number): string {
+  if (wildAt.size > EXPANSIONS_MAX) throw tooBroad(column, 'too many wildcards in one word', EXPANSIONS_MAX)
   let source = ''
   let literalFrom = 0
-  for (let at = 0; at < text.length; at++) {
-    if (!isWild(at)) continue
+  for (const at of wildAt) {
     source += escapeRegex(text.slice(literalFrom, at)) + (text[at] === '*' ? '.*' : '.')
     literalFrom = at + 1
   }
-  if (literalFrom === 0) return null
-  // Two stars in a row say what one says.
-  return (source + escapeRegex(text.slice(literalFrom))).replaceAll(/(?<!\\)(?:\.\*){2,}/g, '.*')
+  source += escapeRegex(text.slice(literalFrom))
+  return renderRegex(parseRegex(source, { column }))
 }
 
 function exactNode(
@@ -173,10 +181,11 @@ function parseEnd(text: string, column: number, kind: 'number' | 'time', nowMs: 
     try {
       return parseTime(text, nowMs)
     } catch (error) {
-      const [found = '', expected = ''] = messageOf(error)
-        .replace(/^found /, '')
-        .split('; expected ')
-      throw syntaxError(column, found, expected)
+      throw syntaxError(
+        column,
+        `${quoted(text)} as a time`,
+        String(asServiceError(error)?.details['expected']),
+      )
     }
   }
   const value = NUMBER.test(text) ? Number(text) : Number.NaN
@@ -197,8 +206,7 @@ function wholeNode(
   if (wildAt.size === 1 && wildAt.has(text.length - 1) && text.endsWith('*'))
     return { type: 'prefix', field, prefix: text.slice(0, -1) }
   refusePatternOfAttr(field, kind, term.column)
-  const source = wildcardRegex(text, (at) => wildAt.has(at)) ?? escapeRegex(text)
-  return { type: 'keywordRegex', field, source }
+  return { type: 'keywordRegex', field, source: wildcardRegex(text, wildAt, term.column) }
 }
 
 function equalsNode(field: string, kind: 'keyword' | 'attr', value: string, column: number): QueryNode {
