@@ -63,8 +63,9 @@ export function listPurged(list: readonly Purged[], { plan, range }: ExplainRequ
 }
 
 /** What a caller sees of it. */
-export function publicRange({ levels: _, services: __, ...range }: Purged): PurgedRange {
-  return range
+export function publicRange(purged: Purged): PurgedRange {
+  const { class: its, reason, fromMs, toMs, records, atMs } = purged
+  return { class: its, reason, fromMs, toMs, records, atMs }
 }
 
 /** False when no record among these values can be found. */

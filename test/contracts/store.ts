@@ -1,45 +1,33 @@
-import * as fc from 'fast-check'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { heldRecord } from '../../adapters/store-record.ts'
+import { describe, expect, test } from 'vitest'
 import { HISTOGRAM_BY } from '../../core/ports.ts'
-import type { HistogramBucket, HistogramRequest, SearchAfter, Store, StoredBatch } from '../../core/ports.ts'
-import { parseQuery } from '../../core/query/parse.ts'
-import { matches } from '../../core/query/matches.ts'
+import type { SearchAfter, SearchRequest, StoredBatch } from '../../core/ports.ts'
+import { ATTR_VALUE_COMPARED_BYTES_MAX, matches } from '../../core/query/matches.ts'
 import { MATCH_ALL } from '../../core/query/plan.ts'
-import type { QueryPlan } from '../../core/query/plan.ts'
+import { RECORD_FIELDS, toPublicRecord } from '../../core/record.ts'
 import type { LogRecord } from '../../core/record.ts'
-import { plan, recordFields } from '../support/record-arbitraries.ts'
 import { KEY, storedBatch } from '../support/records.ts'
 import type { RecordFields } from '../support/records.ts'
+import { EVER, all, messages, never, newestFirst, parseNdjson, query } from '../support/store-under-test.ts'
+import type { MakeStore, StoreUnderTest } from '../support/store-under-test.ts'
+import { storeOracle } from './store-oracle.ts'
+import { storePurging } from './store-purge.ts'
 
-export interface StoreUnderTest extends AsyncDisposable {
-  readonly store: Store
-  /** Closes the store and opens it again on what it kept; absent when it keeps nothing. */
-  readonly reopen?: () => Promise<Store>
-}
-
-const EVER = { fromMs: -8.64e15, toMs: 8.64e15 }
-const never = new AbortController().signal
-const query = (text: string) => parseQuery(text, { nowMs: 0 })
-const messages = (records: readonly LogRecord[]) => records.map(({ message }) => message)
-
-/** Every bullet of `Store` in core/ports.ts. `make` opens a new, empty store; segments are small, if it has any. */
-export function storeContract(name: string, make: () => Promise<StoreUnderTest>): void {
+/** Every bullet of `Store` in core/ports.ts. */
+export function storeContract(name: string, make: MakeStore): void {
   describe(`${name}: appending`, () => appending(make))
   describe(`${name}: searching`, () => searching(make))
+  describe(`${name}: exporting`, () => exporting(make))
   describe(`${name}: histograms`, () => histograms(make))
+  describe(`${name}: quantiles`, () => quantiles(make))
+  describe(`${name}: top values`, () => topValues(make))
+  describe(`${name}: explaining`, () => explaining(make))
   describe(`${name}: arrivals`, () => arriving(make))
   describe(`${name}: the ledger`, () => ledgers(make))
-  describe(`${name}: means what the matcher means`, () => oracle(make))
+  describe(`${name}: purging`, () => storePurging(make))
+  describe(`${name}: means what the matcher means`, () => storeOracle(make))
 }
 
-type Make = () => Promise<StoreUnderTest>
-
-async function all(store: Store, plan: QueryPlan = MATCH_ALL): Promise<readonly LogRecord[]> {
-  return (await store.search({ plan, range: EVER, limit: 10_000 }, never)).records
-}
-
-function appending(make: Make): void {
+function appending(make: MakeStore): void {
   test('a batch is found once append has resolved, every field of it', async () => {
     await using made = await make()
     const batch = storedBatch([
@@ -101,7 +89,7 @@ function appending(make: Make): void {
 
   test('a record that cannot be held refuses the batch whole and names it', async () => {
     await using made = await make()
-    for (const wrong of [{ timeMs: NaN }, { ingestedMs: 0.5 }, { offset: Infinity }])
+    for (const wrong of [{ timeMs: NaN }, { timeMs: 8.64e15 + 1 }, { ingestedMs: 0.5 }, { offset: Infinity }])
       await expect(made.store.append(storedBatch([{ message: 'a' }, wrong]), never)).rejects.toMatchObject({
         code: 'RECORD_REFUSED',
         details: { index: 1 },
@@ -206,7 +194,10 @@ function manyBatches(count: number): StoredBatch[] {
   )
 }
 
-async function withBatches(make: Make, count: number): Promise<StoreUnderTest & { records: LogRecord[] }> {
+async function withBatches(
+  make: MakeStore,
+  count: number,
+): Promise<StoreUnderTest & { records: LogRecord[] }> {
   const made = await make()
   const batches = manyBatches(count)
   for (const batch of batches) await made.store.append(batch, never)
@@ -214,30 +205,66 @@ async function withBatches(make: Make, count: number): Promise<StoreUnderTest & 
   return { ...made, [Symbol.asyncDispose]: () => made[Symbol.asyncDispose](), records }
 }
 
-function newestFirst(left: LogRecord, right: LogRecord): number {
-  return right.timeMs - left.timeMs || (right.id > left.id ? 1 : -1)
-}
-
-function searching(make: Make): void {
+function searching(make: MakeStore): void {
   test('records come newest first, by id where times are the same', async () => {
     await using made = await withBatches(make, 15)
     expect(await all(made.store)).toEqual(made.records)
   })
 
-  test.each(['', 'line', 'level:error OR "line 3"'])('pages of %j add up to the whole', async (text) => {
+  test.each(
+    ['', 'line', 'level:error OR "line 3"'].flatMap((text) =>
+      [undefined, 'newest' as const, 'oldest' as const].map((order) => ({ text, order })),
+    ),
+  )('pages of $text, $order first, add up to the whole', async ({ text, order }) => {
     await using made = await withBatches(make, 15)
     const plan = query(text)
     const paged: LogRecord[] = []
     let after: SearchAfter | undefined
     for (let more = true; more;) {
-      const page = await made.store.search({ plan, range: EVER, limit: 7, after }, never)
+      const page = await made.store.search({ plan, range: EVER, limit: 7, after, order }, never)
       paged.push(...page.records)
       after = page.records.at(-1)
       more = page.more
       expect(page.records).toHaveLength(more ? 7 : page.records.length)
       expect(page.scanned).toBeGreaterThanOrEqual(page.records.length)
     }
-    expect(paged).toEqual(made.records.filter((record) => matches(plan, record)))
+    const found = made.records.filter((record) => matches(plan, record))
+    expect(paged).toEqual(order === 'oldest' ? found.toReversed() : found)
+  })
+
+  test('a page goes on behind a place where no record is', async () => {
+    await using made = await withBatches(make, 2)
+    const after = { timeMs: 7, id: '0'.repeat(28) }
+    const request = { plan: MATCH_ALL, range: EVER, limit: 100, after }
+    const older = await made.store.search(request, never)
+    expect(older.records).toEqual(made.records.filter(({ timeMs }) => timeMs < 7))
+    const newer = await made.store.search({ ...request, order: 'oldest' }, never)
+    expect(newer.records).toEqual(made.records.filter(({ timeMs }) => timeMs >= 7).toReversed())
+  })
+
+  test('with grep, pages hold only records whose text it finds, also across words', async () => {
+    await using made = await withBatches(make, 15)
+    const request: SearchRequest = {
+      plan: query('service:s1'),
+      range: EVER,
+      limit: 3,
+      grep: '[13] line [2-4]$',
+    }
+    const expected = made.records.filter(
+      ({ service, message }) => service === 's1' && /[13] line [2-4]$/.test(message),
+    )
+    for (const order of ['newest', 'oldest'] as const) {
+      const paged: LogRecord[] = []
+      let after: SearchAfter | undefined
+      for (let more = true; more;) {
+        const page = await made.store.search({ ...request, after, order }, never)
+        paged.push(...page.records)
+        after = page.records.at(-1)
+        more = page.more
+      }
+      expect(paged).toEqual(order === 'oldest' ? expected.toReversed() : expected)
+    }
+    expect(expected.length).toBeGreaterThan(3)
   })
 
   test('a page that is full exactly says that there is no more', async () => {
@@ -270,7 +297,82 @@ function searching(make: Make): void {
   })
 }
 
-function histograms(make: Make): void {
+function exporting(make: MakeStore): void {
+  const asLines = (records: readonly LogRecord[]) =>
+    records.map((record) => JSON.parse(JSON.stringify(toPublicRecord(record))) as unknown)
+
+  test.each(
+    ['', 'line', 'level:error'].flatMap((text) =>
+      (['newest', 'oldest'] as const).map((order) => ({ text, order })),
+    ),
+  )('pages of $text, $order first, add up to the whole and read back', async ({ text, order }) => {
+    await using made = await withBatches(make, 15)
+    const plan = query(text)
+    const lines: unknown[] = []
+    for (let after: SearchAfter | null | undefined; after !== null;) {
+      const page = await made.store.exportPage({ plan, range: EVER, limit: 7, after, order }, never)
+      const read = parseNdjson(page.ndjson)
+      expect(read).toHaveLength(page.records)
+      expect(page.records).toBe(page.next === null ? page.records : 7)
+      expect(page.scanned).toBeGreaterThanOrEqual(page.records)
+      lines.push(...read)
+      after = page.next
+    }
+    const found = made.records.filter((record) => matches(plan, record))
+    expect(lines).toEqual(asLines(order === 'oldest' ? found.toReversed() : found))
+  })
+
+  test('every field is written, absent ones are not, and hard texts stay on their line', async () => {
+    await using made = await make()
+    const batch = storedBatch([
+      {
+        timeMs: 1_700_000_000_123,
+        message: 'a\nb\u2028 "q" \\ a\0b 漢字 \u{1f600}',
+        level: 'warn',
+        host: "o'neil",
+        offset: 2 ** 40,
+        status: 200,
+        latencyMs: 0.1 + 0.2,
+        bytes: 0,
+        attrs: { tags: ['x', 1, true], 'a.b': '', ['__proto__']: 'p', n: 1e21 },
+      },
+      { timeMs: -62_198_755_200_000 },
+      { timeMs: 8.64e15 - 1 },
+    ])
+    await made.store.append(batch, never)
+    const request: SearchRequest = { plan: MATCH_ALL, range: EVER, limit: 10 }
+    const page = await made.store.exportPage(request, never)
+    expect(page).toMatchObject({ records: 3, next: null })
+    expect(parseNdjson(page.ndjson)).toEqual(asLines(batch.records.toSorted(newestFirst)))
+  })
+
+  test('grep, a range and a page without a match', async () => {
+    await using made = await withBatches(make, 10)
+    const request: SearchRequest = {
+      plan: query('line'),
+      range: { fromMs: 5, toMs: 40 },
+      limit: 100,
+      grep: '[02468]$',
+    }
+    const even = made.records.filter(
+      ({ timeMs, message }) => timeMs >= 5 && timeMs < 40 && /[02468]$/.test(message),
+    )
+    const page = await made.store.exportPage(request, never)
+    expect(parseNdjson(page.ndjson)).toEqual(asLines(even))
+    const none = await made.store.exportPage({ ...request, grep: 'nowhere' }, never)
+    expect(none).toMatchObject({ records: 0, next: null })
+    expect(none.ndjson).toHaveLength(0)
+  })
+
+  test('an export that was aborted rejects', async () => {
+    await using made = await withBatches(make, 2)
+    const signal = AbortSignal.abort(new Error('gone'))
+    const request = { plan: MATCH_ALL, range: EVER, limit: 1 }
+    await expect(made.store.exportPage(request, signal)).rejects.toBe(signal.reason)
+  })
+}
+
+function histograms(make: MakeStore): void {
   const times = [-1, -1000, -1001, 0, 999, 1000, 3000]
 
   test.each(['', 'tick'])(
@@ -302,7 +404,8 @@ function histograms(make: Make): void {
       for (const text of ['', 'tick']) {
         const request = { plan: query(text), range: EVER, intervalMs: 60_000, by }
         const { buckets } = await made.store.histogram(request, never)
-        expect(buckets).toEqual([{ startMs: 0, total: 12, by: { error: 1, '': 11 } }])
+        const total = 2 * HISTOGRAM_BY.length
+        expect(buckets).toEqual([{ startMs: 0, total, by: { error: 1, '': total - 1 } }])
       }
   })
 
@@ -315,7 +418,280 @@ function histograms(make: Make): void {
   })
 }
 
-function arriving(make: Make): void {
+function quantiles(make: MakeStore): void {
+  const latencies = (values: readonly (number | null)[], more: Partial<RecordFields> = {}) =>
+    values.map((latencyMs) => ({ message: 'tick', latencyMs, ...more }))
+
+  test.each([
+    { p: 0.25, expected: 1 },
+    { p: 0.5, expected: 2 },
+    { p: 0.51, expected: 3 },
+    { p: 0.99, expected: 4 },
+    { p: 1, expected: 4 },
+    { p: 0.001, expected: 1 },
+  ])('the $p quantile of 1 to 4 is $expected', async ({ p, expected }) => {
+    await using made = await make()
+    await made.store.append(storedBatch(latencies([3, null, 1, 4, 2])), never)
+    for (const text of ['', 'tick']) {
+      const request = {
+        plan: query(text),
+        range: EVER,
+        intervalMs: 1000,
+        quantile: { of: 'latency_ms', p },
+      } as const
+      const { buckets } = await made.store.histogram(request, never)
+      expect(buckets).toEqual([{ startMs: 0, total: 5, by: {}, quantiles: { '': expected } }])
+    }
+  })
+
+  test('0.07 of a hundred numbers, in many batches, is the seventh', async () => {
+    await using made = await make()
+    const numbers = Array.from({ length: 100 }, (_, i) => ((i * 37) % 100) + 1)
+    for (let seq = 1; numbers.length > 0; seq++)
+      await made.store.append(storedBatch(latencies(numbers.splice(0, 9)), { seq }), never)
+    const request = {
+      plan: MATCH_ALL,
+      range: EVER,
+      intervalMs: 1000,
+      quantile: { of: 'latency_ms', p: 0.07 },
+    } as const
+    const { buckets } = await made.store.histogram(request, never)
+    expect(buckets[0]?.quantiles).toEqual({ '': 7 })
+  })
+
+  test('they are told by bucket and value; a value without numbers has none', async () => {
+    await using made = await make()
+    const records = [
+      ...latencies([5, 7, 9], { service: 'a' }),
+      ...latencies([null], { service: 'b' }),
+      ...latencies([-0.5], { service: '' }),
+      ...latencies([0], { service: 'a', timeMs: 1000 }),
+      ...latencies([null], { service: 'a', timeMs: 2000 }),
+    ]
+    await made.store.append(storedBatch(records), never)
+    const quantile = { of: 'latency_ms', p: 0.5 } as const
+    for (const text of ['', 'tick']) {
+      const request = { plan: query(text), range: EVER, intervalMs: 1000, by: 'service', quantile } as const
+      const { buckets } = await made.store.histogram(request, never)
+      expect(buckets).toEqual([
+        { startMs: 0, total: 5, by: { a: 3, b: 1, '': 1 }, quantiles: { a: 7, '': -0.5 } },
+        { startMs: 1000, total: 1, by: { a: 1 }, quantiles: { a: 0 } },
+        { startMs: 2000, total: 1, by: { a: 1 }, quantiles: {} },
+      ])
+    }
+  })
+
+  test('status and bytes have them, too', async () => {
+    await using made = await make()
+    await made.store.append(
+      storedBatch([{ status: 200, bytes: 10 }, { status: 404 }, { bytes: 2 ** 40 }]),
+      never,
+    )
+    const expected = { status: 404, bytes: 2 ** 40 }
+    for (const of of ['status', 'bytes'] as const) {
+      const request = { plan: MATCH_ALL, range: EVER, intervalMs: 1000, quantile: { of, p: 1 } }
+      const { buckets } = await made.store.histogram(request, never)
+      expect(buckets[0]?.quantiles).toEqual({ '': expected[of] })
+    }
+  })
+}
+
+function topValues(make: MakeStore): void {
+  const top = { plan: MATCH_ALL, range: EVER, limit: 10 }
+
+  test('keywords: the most frequent first, then by value; absent ones have no value', async () => {
+    await using made = await make()
+    const hosts = ['web-2', 'web-10', '', 'db', 'web-10', 'Web', 'db', '', '\u{1f600}', '\uffee']
+    const records = hosts.map((host, i) => ({ host, timeMs: (i * 7) % 10, message: 'tick' }))
+    await made.store.append(storedBatch(records.slice(0, 4)), never)
+    await made.store.append(storedBatch(records.slice(4), { seq: 2 }), never)
+    for (const text of ['', 'tick']) {
+      const found = await made.store.top({ ...top, plan: query(text), field: 'host' }, never)
+      expect(found.values).toEqual([
+        { value: 'db', count: 2, firstMs: 1, lastMs: 2 },
+        { value: 'web-10', count: 2, firstMs: 7, lastMs: 8 },
+        { value: 'Web', count: 1, firstMs: 5, lastMs: 5 },
+        { value: 'web-2', count: 1, firstMs: 0, lastMs: 0 },
+        { value: '\u{1f600}', count: 1, firstMs: 6, lastMs: 6 }, // Its first UTF-16 unit is the smaller one.
+        { value: '\uffee', count: 1, firstMs: 3, lastMs: 3 },
+      ])
+      expect(found).toMatchObject({ matched: 10, having: 8, distinct: 6 })
+      expect(found.scanned).toBeGreaterThanOrEqual(10)
+    }
+  })
+
+  test('a limit cuts the list and nothing else', async () => {
+    await using made = await withBatches(make, 12)
+    const whole = await made.store.top({ ...top, limit: 1_000, field: 'service' }, never)
+    expect(whole.values.map(({ value, count }) => [value, count])).toEqual([
+      ['s0', 40],
+      ['s1', 40],
+      ['s2', 40],
+    ])
+    const cut = await made.store.top({ ...top, limit: 2, field: 'service' }, never)
+    expect(cut).toMatchObject({ values: whole.values.slice(0, 2), matched: 120, having: 120, distinct: 3 })
+  })
+
+  test('only matches in the range count', async () => {
+    await using made = await withBatches(make, 12)
+    const range = { fromMs: 10, toMs: 30 }
+    const found = await made.store.top({ ...top, range, plan: query('level:error'), field: 'service' }, never)
+    expect(found.values).toEqual([
+      { value: 's2', count: 2, firstMs: 10, lastMs: 25 },
+      { value: 's0', count: 1, firstMs: 15, lastMs: 15 },
+      { value: 's1', count: 1, firstMs: 20, lastMs: 20 },
+    ])
+    expect(found).toMatchObject({ matched: 4, having: 4, distinct: 3 })
+    const none = await made.store.top({ ...top, plan: query('nowhere'), field: 'service' }, never)
+    expect(none).toMatchObject({ values: [], matched: 0, having: 0, distinct: 0 })
+  })
+
+  test.each([
+    { field: 'status', key: 'status' },
+    { field: 'latency_ms', key: 'latencyMs' },
+    { field: 'bytes', key: 'bytes' },
+  ])('numbers of $field stand as JSON prints them', async ({ field, key }) => {
+    await using made = await make()
+    const numbers = [200, 0.1, 1e21, -5, null, 200, 1e-7, -0, 123456789012345680]
+    await made.store.append(storedBatch(numbers.map((number) => ({ [key]: number }))), never)
+    const found = await made.store.top({ ...top, field }, never)
+    expect(found.values.map(({ value, count }) => [value, count])).toEqual([
+      ['200', 2],
+      ['-5', 1],
+      ['0', 1],
+      ['0.1', 1],
+      ['123456789012345680', 1],
+      ['1e+21', 1],
+      ['1e-7', 1],
+    ])
+    expect(found).toMatchObject({ matched: 9, having: 8, distinct: 7 })
+  })
+
+  test('offsets are numbers, too', async () => {
+    await using made = await make()
+    await made.store.append(storedBatch([{ offset: 2 ** 40 }, { offset: 0 }, { offset: 0 }, {}]), never)
+    const { values } = await made.store.top({ ...top, field: 'offset' }, never)
+    expect(values.map(({ value, count }) => [value, count])).toEqual([
+      ['0', 2],
+      [String(2 ** 40), 1],
+    ])
+  })
+
+  test('attrs: as JavaScript prints them, each different element of a list once, and an empty text is a value', async () => {
+    await using made = await make()
+    const values = [
+      'x',
+      ['x', 'y', 'x'],
+      [],
+      '',
+      [1, '1', true],
+      1,
+      true,
+      0.5,
+      'o"neil\\',
+      ['größe'],
+      undefined,
+    ]
+    const records = values.map((value, timeMs) => ({
+      timeMs,
+      message: 'tick',
+      attrs: { other: 'x', 'labels.tag.x': 'no', ...(value === undefined ? {} : { 'labels.tag': value }) },
+    }))
+    await made.store.append(storedBatch(records.slice(0, 5)), never)
+    await made.store.append(storedBatch(records.slice(5), { seq: 2 }), never)
+    for (const text of ['', 'tick']) {
+      const found = await made.store.top({ ...top, plan: query(text), field: 'labels.tag' }, never)
+      expect(found.values).toEqual([
+        { value: '1', count: 2, firstMs: 4, lastMs: 5 },
+        { value: 'true', count: 2, firstMs: 4, lastMs: 6 },
+        { value: 'x', count: 2, firstMs: 0, lastMs: 1 },
+        { value: '', count: 1, firstMs: 3, lastMs: 3 },
+        { value: '0.5', count: 1, firstMs: 7, lastMs: 7 },
+        { value: 'größe', count: 1, firstMs: 9, lastMs: 9 },
+        { value: 'o"neil\\', count: 1, firstMs: 8, lastMs: 8 },
+        { value: 'y', count: 1, firstMs: 1, lastMs: 1 },
+      ])
+      expect(found).toMatchObject({ matched: 11, having: 9, distinct: 8 })
+    }
+  })
+
+  test('a value of an attr that is too long to be compared does not count, as with field:*', async () => {
+    await using made = await make()
+    const longest = 'ä'.repeat(Math.floor(ATTR_VALUE_COMPARED_BYTES_MAX / 2))
+    const values = [`${longest}ää`, longest, [`${longest}ää`, 'short']]
+    await made.store.append(storedBatch(values.map((tag) => ({ attrs: { tag } }))), never)
+    const found = await made.store.top({ ...top, field: 'tag' }, never)
+    expect(found.values.map(({ value }) => value)).toEqual(['short', longest])
+    expect(found).toMatchObject({ matched: 3, having: 2, distinct: 2 })
+    expect(await all(made.store, query('tag:*'))).toHaveLength(found.having)
+  })
+
+  test('an attr may be called like a property of every object, or like an inner name of a field', async () => {
+    await using made = await make()
+    await made.store.append(
+      storedBatch([{ latencyMs: 5, attrs: { ['__proto__']: 'p', latencyMs: 7 } }, {}]),
+      never,
+    )
+    for (const [field, value] of [['__proto__', 'p'] as const, ['latencyMs', '7'] as const]) {
+      const found = await made.store.top({ ...top, field }, never)
+      expect(found).toMatchObject({ values: [{ value, count: 1 }], having: 1 })
+    }
+    for (const field of ['constructor', 'toString', 'nowhere', "o'neil"])
+      expect(await made.store.top({ ...top, field }, never)).toMatchObject({
+        values: [],
+        matched: 2,
+        having: 0,
+      })
+  })
+
+  const refused = Object.entries(RECORD_FIELDS).flatMap(([field, { kind }]) =>
+    kind === 'time' || kind === 'text' || field === 'id' ? field : [],
+  )
+  test.each(refused)('values of %s are not counted, and the message says what is', async (field) => {
+    await using made = await make()
+    await expect(made.store.top({ ...top, field }, never)).rejects.toMatchObject({
+      code: 'UNSUPPORTED',
+      message: expect.stringMatching(new RegExp(`"${field}".*; .*use `)) as string,
+    })
+  })
+}
+
+function explaining(make: MakeStore): void {
+  test('an empty store has nothing to read', async () => {
+    await using made = await make()
+    const found = await made.store.explain({ plan: MATCH_ALL, range: EVER }, never)
+    expect(found).toMatchObject({ partitionsRead: 0, blocks: { read: 0 }, records: 0, bytes: 0 })
+  })
+
+  test.each(['', 'line', 'level:error', 'service:s1 "line 3"', 'NOT line', 'trace:abc', 'nowhere'])(
+    'of %j every block is accounted for, and what matches is read',
+    async (text) => {
+      await using made = await withBatches(make, 15)
+      const plan = query(text)
+      for (const range of [EVER, { fromMs: 20, toMs: 30 }, { fromMs: 1_000, toMs: 2_000 }]) {
+        const found = made.records.filter(
+          (record) => record.timeMs >= range.fromMs && record.timeMs < range.toMs && matches(plan, record),
+        )
+        const { partitions, partitionsRead, blocks, ...read } = await made.store.explain(
+          { plan, range },
+          never,
+        )
+        const { total, outOfRange, excludedByValues, excludedByWords } = blocks
+        expect(outOfRange + excludedByValues + excludedByWords + blocks.read).toBe(total)
+        expect(
+          Math.min(outOfRange, excludedByValues, excludedByWords, blocks.read, read.bytes),
+        ).toBeGreaterThanOrEqual(0)
+        expect(partitionsRead).toBeLessThanOrEqual(partitions)
+        expect(read.records).toBeGreaterThanOrEqual(found.length)
+        expect(read.records).toBeLessThanOrEqual(made.records.length)
+        expect(blocks.read > 0).toBe(read.records > 0)
+        expect(typeof read.exact).toBe('boolean')
+      }
+    },
+  )
+}
+
+function arriving(make: MakeStore): void {
   test('a reader that asks again from its position sees every match once, in order of arrival', async () => {
     await using made = await withBatches(make, 12)
     for (const text of ['', 'service:s1', '"line 3"']) {
@@ -368,7 +744,7 @@ function arriving(make: Make): void {
   })
 }
 
-function ledgers(make: Make): void {
+function ledgers(make: MakeStore): void {
   test('holds the facts of every batch and mark', async () => {
     await using made = await withBatches(make, 3)
     const mark = {
@@ -386,65 +762,4 @@ function ledgers(make: Make): void {
     expect(collector).toMatchObject({ host: 'web-1', markAtMs: 1_000 })
     expect(collector?.epochs[0]?.stored).toMatchObject([{ seqFrom: 1, seqTo: 3 }])
   })
-}
-
-function oracle(make: Make): void {
-  let made: StoreUnderTest | undefined
-  const expected: LogRecord[] = []
-
-  beforeAll(async () => {
-    made = await make()
-    const fields = fc.sample(recordFields, 100)
-    for (let seq = 1; fields.length > 0; seq += 1) {
-      const batch = storedBatch(fields.splice(0, 20), { seq })
-      await made.store.append(batch, never)
-      expected.push(...batch.records.map(heldRecord))
-    }
-  })
-  afterAll(async () => made?.[Symbol.asyncDispose]())
-
-  test('searches, histograms and arrivals agree with it on random records and plans', async () => {
-    const range = fc
-      .tuple(fc.integer({ min: -25, max: 25 }), fc.nat(50))
-      .map(([fromMs, length]) => ({ fromMs, toMs: fromMs + length }))
-    const shape = fc.record({
-      plan,
-      range: fc.oneof(fc.constant(EVER), range),
-      limit: fc.integer({ min: 1, max: 60 }),
-      intervalMs: fc.integer({ min: 1, max: 1e5 }),
-      by: fc.constantFrom(undefined, ...HISTOGRAM_BY),
-      after: fc.nat(100),
-    })
-    await fc.assert(
-      fc.asyncProperty(shape, async ({ after, limit, ...request }) => {
-        const store = made?.store
-        if (store === undefined) throw new Error('the store did not open')
-        const { plan, range } = request
-        const found = expected
-          .filter(
-            (record) => record.timeMs >= range.fromMs && record.timeMs < range.toMs && matches(plan, record),
-          )
-          .sort(newestFirst)
-        const page = await store.search({ plan, range, limit }, never)
-        expect(page.records).toEqual(found.slice(0, limit))
-        expect(page.more).toBe(found.length > limit)
-        expect((await store.histogram(request, never)).buckets).toEqual(bucketsOf(found, request))
-        const arrived = expected.slice(after).filter((record) => matches(plan, record))
-        const { arrivals } = await store.arrivals({ plan, after, limit }, never)
-        expect(arrivals.map(({ record }) => record)).toEqual(arrived.slice(0, limit))
-      }),
-      { numRuns: 200 },
-    )
-  })
-}
-
-function bucketsOf(found: readonly LogRecord[], { intervalMs, by }: HistogramRequest): HistogramBucket[] {
-  const groups = Map.groupBy(found, ({ timeMs }) => Math.floor(timeMs / intervalMs) * intervalMs)
-  return [...groups]
-    .sort(([left], [right]) => left - right)
-    .map(([startMs, records]) => {
-      const values = by === undefined ? new Map() : Map.groupBy(records, (record) => record[by])
-      const counts = [...values].map(([value, of]) => [value, of.length] as const)
-      return { startMs, total: records.length, by: Object.fromEntries(counts) }
-    })
 }
