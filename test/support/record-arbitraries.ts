@@ -1,5 +1,8 @@
 import * as fc from 'fast-check'
+import { ATTR_VALUE_COMPARED_BYTES_MAX } from '../../core/query/matches.ts'
+import { parseQuery } from '../../core/query/parse.ts'
 import type { QueryNode, QueryPlan, TokenPattern } from '../../core/query/plan.ts'
+import { TOKEN_CHARS_MAX, tokenize } from '../../core/query/tokenize.ts'
 import { LEVELS } from '../../core/record.ts'
 import type { AttrScalar } from '../../core/record.ts'
 import type { RecordFields } from './records.ts'
@@ -14,31 +17,76 @@ const WORDS = [
   'Kelvin',
   'größe',
   '漢字',
+  'ΟΔΟΣ',
+  '🦇',
   'a\0b',
   "it's",
-  '"q"',
-  '\\n',
   '\ud800x',
   'null',
+  'true',
   '1e+21',
   '0',
+  '-0.5',
+]
+/** What JSON writes in another way, or what looks like JSON. */
+const JSON_TEXTS = [
+  '"q"',
+  '\\n',
+  'line\nbreak',
+  'back\\slash\\',
+  'a,b',
+  '{"user":"web"}',
+  '["web","db"]',
+  '":"',
+  'tab\terror',
+  String.raw`\u0041`,
+  'web","team":"db',
+]
+/** Beyond the bounds of a token, and of a value that is compared as a whole. */
+const LONG_TEXTS = [
+  'x'.repeat(TOKEN_CHARS_MAX),
+  `${'x'.repeat(TOKEN_CHARS_MAX)}error`,
+  `${'ä'.repeat(TOKEN_CHARS_MAX)}web`,
+  `web ${'y'.repeat(ATTR_VALUE_COMPARED_BYTES_MAX)} error`,
+  'w'.repeat(ATTR_VALUE_COMPARED_BYTES_MAX),
+  'w'.repeat(ATTR_VALUE_COMPARED_BYTES_MAX + 1),
+  'ä'.repeat(ATTR_VALUE_COMPARED_BYTES_MAX / 2 + 1),
 ]
 const NAMES = ['', 'web', 'web-1', 'Web', 'db', 'größe', "o'neil", 'a\0b', 'x\udc00']
-const KEYS = ['user', 'http.status', 'labels.team', 'größe', 'status', '__proto__']
+const NUMBERS = [0, 1, -1, 200, 404, 500, 0.1, 1.5, -0.5, 1e21, 1e-7, 2 ** 53, -0, NaN, Infinity]
+const KEYS = [
+  'user',
+  'http.status',
+  'labels.team',
+  'größe',
+  'status',
+  '__proto__',
+  'toString',
+  'odd key',
+  'quo"te',
+  'back\\slash',
+  'a,b:{}[]',
+  "it's",
+  'new\nline',
+  'nul\0',
+]
 
 const word = fc.constantFrom(...WORDS)
+const longText = fc.constantFrom(...LONG_TEXTS)
 const text = fc.oneof(
-  { weight: 4, arbitrary: fc.array(word, { maxLength: 5 }).map((words) => words.join(' ')) },
-  { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) },
+  { weight: 8, arbitrary: fc.array(word, { maxLength: 5 }).map((words) => words.join(' ')) },
+  { weight: 2, arbitrary: fc.constantFrom(...JSON_TEXTS) },
+  { weight: 2, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) },
+  { weight: 1, arbitrary: longText },
 )
 const name = fc.oneof({ weight: 6, arbitrary: fc.constantFrom(...NAMES) }, { weight: 1, arbitrary: text })
-const number = fc.oneof(fc.constantFrom(0, 1, -1, 200, 404, 500, 0.1, 1e21, -0, NaN, Infinity), fc.double())
+const number = fc.oneof(fc.constantFrom(...NUMBERS), fc.double())
 /** Times lie close together, so that ties and neighbours in buckets happen. */
 const time = fc.oneof(
   { weight: 8, arbitrary: fc.integer({ min: -20, max: 20 }) },
   { weight: 1, arbitrary: fc.integer({ min: -8.64e15, max: 8.64e15 }) },
 )
-const scalar: fc.Arbitrary<AttrScalar> = fc.oneof(word, name, number, fc.boolean())
+const scalar: fc.Arbitrary<AttrScalar> = fc.oneof(word, name, text, number, fc.boolean())
 
 export const recordFields: fc.Arbitrary<RecordFields> = fc.record({
   timeMs: time,
@@ -77,54 +125,66 @@ const FIELDS = [
   ...KEYS,
 ]
 const field = fc.constantFrom(...FIELDS)
-const value = fc.oneof(name, word, fc.constantFrom(...LEVELS, '500', '0.1', '1e+21', 'true', '-5', '05'))
+const value = fc.oneof(
+  { weight: 4, arbitrary: name },
+  { weight: 4, arbitrary: word },
+  { weight: 2, arbitrary: fc.constantFrom(...LEVELS, ...NUMBERS.map(String), '500.0', 'true', '-5', '05') },
+  { weight: 2, arbitrary: fc.constantFrom(...JSON_TEXTS) },
+  { weight: 1, arbitrary: longText },
+)
+/** How a value of a record starts; the cut may fall inside an escape of JSON, or inside a surrogate pair. */
+const prefix = fc.tuple(value, fc.nat(12)).map(([value, chars]) => value.slice(0, chars))
 const bound = fc.oneof(fc.constant(null), fc.integer({ min: -25, max: 25 }), number)
-const token: fc.Arbitrary<TokenPattern> = fc.oneof(
+
+const literal = fc
+  .constantFrom(...[...WORDS, ...JSON_TEXTS, ...LONG_TEXTS, 'absent'].flatMap(tokenize))
+  .map((text): TokenPattern => ({ type: 'token', text }))
+const pattern = fc
+  .constantFrom('err.*', '[0-9]+', 'gr.*', '.*', '.', '(web|db)', 'x{255}', '.*[^a-z].*')
+  .map((source): TokenPattern => ({ type: 'regex', source }))
+/** Words as they stand in a row in one value, and words that stand in a row only across two. */
+const tokens = fc.oneof(
   {
     weight: 3,
-    arbitrary: fc
-      .constantFrom(
-        'error',
-        'timeout',
-        'web',
-        '3',
-        'eu',
-        'user_id',
-        '42',
-        'istanbul',
-        'kelvin',
-        'größe',
-        '漢字',
-        'q',
-        'n',
-        'x',
-        '1e',
-        'null',
-      )
-      .map((text) => ({ type: 'token' as const, text })),
+    arbitrary: fc.array(fc.oneof({ weight: 3, arbitrary: literal }, pattern), { minLength: 1, maxLength: 2 }),
   },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc
-      .constantFrom('err.*', '[0-9]+', 'gr.*')
-      .map((source) => ({ type: 'regex' as const, source })),
+      .tuple(fc.constantFrom(...WORDS, ...JSON_TEXTS), fc.constantFrom(...WORDS, ...JSON_TEXTS))
+      .map((pair) => tokenize(pair.join(' ')).map((text): TokenPattern => ({ type: 'token', text })))
+      .filter((tokens) => tokens.length > 0),
   },
 )
 
+/** As people write them: wildcards, prefixes and regexes. */
+const QUERIES = String.raw`
+err* *rr* tim?out web-*.eu *-3.eu gr??e 漢? ? x* 1e* *=42 ist* οδο?
+message:err* message:* message:"" service:w* service:w?b service:*-1 host:*ß* host:?eb path:/w.b/
+level:/(warn|err.*)/ site:E* tier:"" user:web* user:"" user:* labels.team:ä* odd\ key:web
+http.status:>=200 http.status:<1.5 größe:1e* toString:* status:*`
+  .trim()
+  .split(/(?<!\\)\s+/)
+const written = fc.constantFrom(...QUERIES).map((text) => parseQuery(text, { nowMs: 0 }).root)
+
 const leaf: fc.Arbitrary<QueryNode> = fc.oneof(
   fc.constant({ type: 'all' as const }),
-  fc.record({
-    type: fc.constant('phrase' as const),
-    field: fc.constantFrom('' as const, 'message' as const),
-    tokens: fc.array(token, { minLength: 1, maxLength: 2 }),
-  }),
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      type: fc.constant('phrase' as const),
+      field: fc.constantFrom('' as const, 'message' as const),
+      tokens,
+    }),
+  },
+  { weight: 2, arbitrary: written },
   fc.record({ type: fc.constant('equals' as const), field, value }),
-  fc.record({ type: fc.constant('prefix' as const), field, prefix: value }),
+  fc.record({ type: fc.constant('prefix' as const), field, prefix }),
   fc.record({ type: fc.constant('exists' as const), field }),
   fc.record({
     type: fc.constant('keywordRegex' as const),
     field: fc.constantFrom('service', 'host', 'level'),
-    source: fc.constantFrom('w.*', '[a-z]+', 'err(or)?'),
+    source: fc.constantFrom('w.*', '[a-z]+', 'err(or)?', '.*', '.*-.*', '.'),
   }),
   fc.record({
     type: fc.constant('range' as const),
