@@ -100,7 +100,7 @@ test.each([
   expect(() => parseRegex(source)).toThrow(expect.objectContaining({ code: 'QUERY_TOO_BROAD' }))
 })
 
-test.each(['(a|b){7}', '(a|b)+(c|d)*', '[a-z]{200}', `${'a?'.repeat(200)}`, '(a{200}|b){3}'])(
+test.each(['(a|b){7}', '(a|b)+(c|d)*', '[a-z]{200}', 'a?'.repeat(200), '(a{200}|b){3}'])(
   'a regex within the bounds is taken: %s',
   (source) => {
     expect(() => parseRegex(source)).not.toThrow()
