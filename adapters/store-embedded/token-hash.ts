@@ -1,0 +1,171 @@
+import { ServiceError } from '../../core/errors.ts'
+import { TOKEN_CHARS_MAX, tokenize } from '../../core/query/tokenize.ts'
+
+/** What two tokens with the same text share; random, so that nobody can write lines whose tokens collide. */
+export interface HashSeed {
+  readonly low: number
+  readonly high: number
+}
+
+/**
+ * Is told of every token in a text. `low` and `high` are its hash (signed 32-bit each), `start` and `end` say where it stands:
+ * they are for `textOf` only, and only until the next token.
+ */
+export type TokenListener = (low: number, high: number, start: number, end: number) => void
+
+export interface TokenScanner {
+  scanText(text: string): void
+  /** The leaf values of an object that JSON.stringify wrote: values are scalars or lists of scalars. '' is no object. */
+  scanAttrs(json: string): void
+  textOf(start: number, end: number): string
+}
+
+const SEPARATOR = 0
+const ENDS = 1 // ends a token and the text
+const UNSURE = 2 // from here on only `tokenize` knows; any larger class is the lower-cased character itself
+const END_OF_BYTES = 0xff // is never part of UTF-8
+const UNSURE_AT = -1
+
+const code = (char: string) => char.charCodeAt(0)
+const QUOTE = code('"')
+const BACKSLASH = code('\\')
+const COMMA = code(',')
+const OPEN_LIST = code('[')
+const CLOSE_LIST = code(']')
+
+const TEXT_CLASSES = classesWith('', '')
+const STRING_CLASSES = classesWith('"', '\\')
+const LITERAL_CLASSES = classesWith(',]}', '')
+
+const LOW_PRIME = 0x01000193
+const HIGH_PRIME = 0x5bd1e995
+const SCRATCH_BYTES = 64 << 10
+const UTF8_BYTES_PER_UNIT_MAX = 3
+
+function classesWith(ends: string, unsure: string): Uint8Array {
+  return Uint8Array.from({ length: 256 }, (_, byte) => {
+    const char = String.fromCharCode(byte)
+    if (byte === END_OF_BYTES || ends.includes(char)) return ENDS
+    if (byte > 0x7f || unsure.includes(char)) return UNSURE
+    return /\w/.test(char) ? code(char.toLowerCase()) : SEPARATOR
+  })
+}
+
+function notFlat(): ServiceError {
+  return new ServiceError('DATA_CORRUPT', 'attrs are no flat JSON object')
+}
+
+/** The hash of a whole token as `tokenize` gives it: lower-cased. */
+export function hashToken(token: string, seed: HashSeed): HashSeed {
+  let { low, high } = seed
+  for (let at = 0; at < token.length; at++) {
+    const unit = token.charCodeAt(at)
+    low = Math.imul(low ^ unit, LOW_PRIME)
+    high = Math.imul(high ^ unit, HIGH_PRIME)
+    high ^= high >>> 15
+  }
+  return { low: mixed(low ^ high), high: mixed(high + Math.imul(low, HIGH_PRIME)) }
+}
+
+/** Every bit of the result depends on every bit of the hash: the finaliser of MurmurHash3. */
+function mixed(hash: number): number {
+  let h = hash
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return h ^ (h >>> 16)
+}
+
+/**
+ * Finds the tokens that `tokenize` finds and hashes them where they stand: no string is made for a token of ASCII text.
+ * Texts must be well-formed Unicode.
+ */
+export function createTokenScanner(seed: HashSeed, onToken: TokenListener): TokenScanner {
+  let bytes = Buffer.allocUnsafe(SCRATCH_BYTES)
+  let length = 0
+  let listed = '' // the token that was told of by `tellEach`
+
+  function take(text: string): void {
+    const needed = text.length * UTF8_BYTES_PER_UNIT_MAX + 1
+    if (needed > bytes.length) bytes = Buffer.allocUnsafe(needed * 2)
+    length = bytes.write(text, 'utf8')
+    bytes[length] = END_OF_BYTES
+  }
+
+  /** Tells of the tokens from `at` to what ends them; returns where that is, or UNSURE_AT. */
+  function scan(from: number, classes: Uint8Array): number {
+    const source = bytes
+    let [start, { low, high }] = [from, seed]
+    for (let at = from; ; at++) {
+      const kind = classes[source[at] ?? 0] ?? 0
+      if (kind > UNSURE) {
+        low = Math.imul(low ^ kind, LOW_PRIME)
+        high = Math.imul(high ^ kind, HIGH_PRIME)
+        high ^= high >>> 15
+        continue
+      }
+      if (kind === UNSURE || at - start > TOKEN_CHARS_MAX) return UNSURE_AT
+      if (at > start) onToken(mixed(low ^ high), mixed(high + Math.imul(low, HIGH_PRIME)), start, at)
+      if (kind === ENDS) return at
+      start = at + 1
+      low = seed.low
+      high = seed.high
+    }
+  }
+
+  /** Tokens that `scan` told of before it was unsure are told of again; the listener counts a record once. */
+  function tellEach(text: string): void {
+    for (const token of tokenize(text)) {
+      listed = token
+      const { low, high } = hashToken(token, seed)
+      onToken(low, high, UNSURE_AT, UNSURE_AT)
+    }
+  }
+
+  /** `at` is behind the opening quote; returns where the closing one is. */
+  function endOfString(from: number): number {
+    let at = from
+    while (bytes[at] !== QUOTE && at < length) at += bytes[at] === BACKSLASH ? 2 : 1
+    return at
+  }
+
+  /** Returns what is behind the value. */
+  function scanScalar(at: number): number {
+    if (bytes[at] !== QUOTE) return scan(at, LITERAL_CLASSES)
+    const sureEnd = scan(at + 1, STRING_CLASSES)
+    if (sureEnd !== UNSURE_AT) return sureEnd + 1
+    const end = endOfString(at + 1) + 1
+    if (end > length) throw notFlat()
+    tellEach(JSON.parse(bytes.toString('utf8', at, end)) as string)
+    return end
+  }
+
+  function scanValue(from: number): number {
+    if (bytes[from] !== OPEN_LIST) return scanScalar(from)
+    let at = from + 1
+    while (bytes[at] !== CLOSE_LIST && at < length) {
+      at = scanScalar(at)
+      if (bytes[at] === COMMA) at++
+    }
+    return at + 1
+  }
+
+  return {
+    scanText(text) {
+      take(text)
+      if (scan(0, TEXT_CLASSES) === UNSURE_AT) tellEach(text)
+    },
+    scanAttrs(json) {
+      if (json === '' || json === '{}') return
+      take(json)
+      let at = 1
+      while (bytes[at] === QUOTE && at < length) {
+        const colon = endOfString(at + 1) + 1
+        at = scanValue(colon + 1) + 1 // the comma or the closing brace
+      }
+      if (at !== length) throw notFlat()
+    },
+    textOf(start, end) {
+      return start === UNSURE_AT ? listed : bytes.toString('latin1', start, end).toLowerCase()
+    },
+  }
+}

@@ -1,0 +1,299 @@
+import { randomInt } from 'node:crypto'
+import { addToBloom, createBloom, createFullBloom, mayBeInBloom } from './bloom.ts'
+import { createPairCounts } from './pair-counts.ts'
+import type { PairCounts } from './pair-counts.ts'
+import { createTokenScanner, hashToken } from './token-hash.ts'
+import type { HashSeed } from './token-hash.ts'
+
+/** A word is listed with its patterns when at least so many records of one pattern have it, ... */
+const LISTED_RECORDS_MIN = 16
+/** ... or when all records of one pattern have it, and they are at least so many. */
+const LISTED_WHOLE_PATTERN_MIN = 4
+/** The group in which trace ids are counted; patterns are 1 and up. */
+const TRACES = 0
+const NO_GROUP = 0
+const HASH_LIMIT = 2 ** 32
+/** Words between two entries of the word table; a look-up reads at most so many. */
+const WORDS_PER_ENTRY = 8
+const U32_BYTES = 4
+/** Seed (2), 1 if pairs were left out, byte lengths of: patterns, word table, words, rare; the rest are the traces. */
+const HEADER_FIELDS = 7
+
+/** Where in a block a word is. Of the records of any other pattern: none has it, unless `rare`. */
+export interface WordFacts {
+  /** Patterns of which every record in the block has the word. */
+  readonly always: readonly string[]
+  /** Patterns of which at least one record has the word, and at least one has not. */
+  readonly some: readonly string[]
+  /** The word may be in a record of any pattern; true for about 1 % of the words that the block does not have. */
+  readonly rare: boolean
+}
+
+/** What is known about the words of one block of records without reading them. A token is one that `tokenize` gives. */
+export interface WordIndex {
+  word(token: string): WordFacts
+  /** False only if no record of the block has this trace id. '' is none. */
+  mayHaveTrace(trace: string): boolean
+  /** The pattern ids of all records of the block, each once. */
+  readonly patterns: readonly string[]
+}
+
+export interface WordIndexBuilder {
+  /** `attrs` is what JSON.stringify made of a record's attrs, or ''. Texts are well-formed Unicode. */
+  add(message: string, attrs: string, pattern: string, trace: string): void
+  /** The index of the records added since the last call; its memory is kept for the next block. */
+  finish(): Uint8Array
+}
+
+/** A word that may turn out to be listed. */
+interface Candidate {
+  readonly low: number
+  readonly high: number
+  readonly group: number
+  readonly text: string
+}
+
+interface ListedWord {
+  readonly text: string
+  /** For each pattern that has it: its place among the patterns × 2, + 1 if all of its records have the word. */
+  readonly patterns: number[]
+}
+
+/** `pairsMax`: how many different (pattern, word) pairs are counted; with more, every word is `rare` too. */
+export function createWordIndexBuilder(pairsMax?: number): WordIndexBuilder {
+  const seed = { low: randomInt(HASH_LIMIT) | 0, high: randomInt(HASH_LIMIT) | 0 }
+  const pairs = createPairCounts(pairsMax)
+  const listed = createPairCounts(pairsMax)
+  const rare = createPairCounts(pairsMax)
+  const groups = new Map<string, number>()
+  const recordsOf: number[] = [0] // by group
+  let candidates: Candidate[] = []
+  let records = 0
+  let traces = 0
+  let group = 0
+
+  const scanner = createTokenScanner(seed, (low, high, start, end) => {
+    if (pairs.add(low, high, group, records) === LISTED_WHOLE_PATTERN_MIN)
+      candidates.push({ low, high, group, text: scanner.textOf(start, end) })
+  })
+
+  function groupOf(pattern: string): number {
+    const known = groups.get(pattern)
+    if (known !== undefined) return known
+    recordsOf.push(0)
+    groups.set(pattern, groups.size + 1)
+    return groups.size
+  }
+
+  function isListed(count: number, group: number): boolean {
+    return count >= LISTED_RECORDS_MIN || (count >= LISTED_WHOLE_PATTERN_MIN && count === recordsOf[group])
+  }
+
+  function listWords(): ListedWord[] {
+    const words: ListedWord[] = []
+    for (const { low, high, group, text } of candidates) {
+      const count = pairs.countOf(pairs.find(low, high, group))
+      if (isListed(count, group) && listed.add(low, high, NO_GROUP, 0) === 1)
+        words.push({ text, patterns: [] })
+    }
+    return words
+  }
+
+  /** Every pair goes to a listed word, to the traces, or makes a word rare. */
+  function sortOut(words: readonly ListedWord[]): Uint8Array {
+    const traceBloom = createBloom(traces)
+    pairs.forEach((low, high, group, count) => {
+      if (group === TRACES) return addToBloom(traceBloom, low, high)
+      const word = words[listed.find(low, high, NO_GROUP)]
+      if (word === undefined) rare.add(low, high, NO_GROUP, 0)
+      else word.patterns.push((group - 1) * 2 + (count === recordsOf[group] ? 1 : 0))
+    })
+    return traceBloom
+  }
+
+  function clear(): void {
+    for (const counts of [pairs, listed, rare]) counts.clear()
+    groups.clear()
+    recordsOf.length = 1
+    candidates = []
+    records = 0
+    traces = 0
+  }
+
+  return {
+    add(message, attrs, pattern, trace) {
+      records++
+      group = groupOf(pattern)
+      recordsOf[group] = (recordsOf[group] ?? 0) + 1
+      scanner.scanText(message)
+      scanner.scanAttrs(attrs)
+      if (trace === '') return
+      const { low, high } = hashToken(trace, seed)
+      if (pairs.add(low, high, TRACES, records) === 1) traces++
+    },
+    finish() {
+      const words = listWords()
+      const traceBloom = sortOut(words)
+      const { isOver } = pairs
+      const bytes = encode({
+        seed,
+        isOver,
+        patterns: [...groups.keys()],
+        words,
+        rare: isOver ? createFullBloom() : bloomOf(rare),
+        traces: isOver ? createFullBloom() : traceBloom,
+      })
+      clear()
+      return bytes
+    },
+  }
+}
+
+function bloomOf(keys: PairCounts): Uint8Array {
+  const bloom = createBloom(keys.size)
+  keys.forEach((low, high) => {
+    addToBloom(bloom, low, high)
+  })
+  return bloom
+}
+
+interface Parts {
+  readonly seed: HashSeed
+  readonly isOver: boolean
+  readonly patterns: readonly string[]
+  readonly words: readonly ListedWord[]
+  readonly rare: Uint8Array
+  readonly traces: Uint8Array
+}
+
+function encode({ seed, isOver, patterns, words, rare, traces }: Parts): Uint8Array {
+  const patternBytes = Buffer.from(JSON.stringify(patterns))
+  const table = encodeWords(words)
+  const lengths = [patternBytes.length, table.entries.length, table.words.length, rare.length]
+  const header = u32Bytes([seed.low, seed.high, isOver ? 1 : 0, ...lengths])
+  return Buffer.concat([header, patternBytes, table.entries, table.words, rare, traces])
+}
+
+function u32Bytes(values: readonly number[]): Buffer {
+  const bytes = Buffer.allocUnsafe(values.length * U32_BYTES)
+  values.forEach((value, at) => bytes.writeUInt32LE(value >>> 0, at * U32_BYTES))
+  return bytes
+}
+
+/** Words ascend by their UTF-8 bytes: length of the text, text, length of the patterns, patterns as differences. */
+function encodeWords(words: readonly ListedWord[]): { entries: Buffer; words: Buffer } {
+  const sorted = words
+    .map(({ text, patterns }) => ({ text: Buffer.from(text), patterns }))
+    .sort((a, b) => Buffer.compare(a.text, b.text))
+  const starts: number[] = []
+  const out: number[] = []
+  sorted.forEach(({ text, patterns }, nth) => {
+    if (nth % WORDS_PER_ENTRY === 0) starts.push(out.length)
+    putNumber(out, text.length)
+    for (const byte of text) out.push(byte)
+    const list = encodePatterns(patterns)
+    putNumber(out, list.length)
+    for (const byte of list) out.push(byte)
+  })
+  return { entries: u32Bytes(starts), words: Buffer.from(out) }
+}
+
+function encodePatterns(patterns: readonly number[]): number[] {
+  const out: number[] = []
+  let last = 0
+  for (const pattern of patterns.toSorted((a, b) => a - b)) {
+    putNumber(out, pattern - last)
+    last = pattern
+  }
+  return out
+}
+
+/** Seven bits a byte, the lowest first; the eighth says that more follow. */
+function putNumber(out: number[], value: number): void {
+  let rest = value
+  for (; rest > 0x7f; rest >>>= 7) out.push((rest & 0x7f) | 0x80)
+  out.push(rest)
+}
+
+/** Reads what `finish` gave; keeps the bytes and copies none of them. They must be as they were written. */
+export function openWordIndex(bytes: Uint8Array): WordIndex {
+  const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const field = (nth: number) => all.readUInt32LE(nth * U32_BYTES)
+  const seed = { low: field(0) | 0, high: field(1) | 0 }
+  const isOver = field(2) === 1
+  let end = HEADER_FIELDS * U32_BYTES
+  const part = (length: number) => all.subarray(end, (end += length))
+  const patternBytes = part(field(3))
+  const lookUp = createLookUp(part(field(4)), part(field(5)))
+  const rare = part(field(6))
+  const traces = all.subarray(end)
+  let patterns: readonly string[] | undefined
+  const patternIds = () => (patterns ??= JSON.parse(patternBytes.toString()) as readonly string[])
+
+  function isIn(bloom: Uint8Array, text: string): boolean {
+    const { low, high } = hashToken(text, seed)
+    return mayBeInBloom(bloom, low, high)
+  }
+
+  return {
+    get patterns() {
+      return patternIds()
+    },
+    mayHaveTrace: (trace) => trace !== '' && isIn(traces, trace),
+    word(token) {
+      const found = lookUp(token)
+      if (found === undefined) return { always: [], some: [], rare: isIn(rare, token) }
+      const idsOf = (whole: number) =>
+        found.flatMap((pattern) => ((pattern & 1) === whole ? (patternIds()[pattern >>> 1] ?? []) : []))
+      return { always: idsOf(1), some: idsOf(0), rare: isOver }
+    },
+  }
+}
+
+/** Finds the patterns of a listed word, as in `ListedWord`. */
+function createLookUp(entries: Buffer, words: Buffer): (token: string) => number[] | undefined {
+  let at = 0
+  function number(): number {
+    let value = 0
+    for (let shift = 0; ; shift += 7) {
+      const byte = words[at++] ?? 0
+      value |= (byte & 0x7f) << shift
+      if (byte < 0x80) return value
+    }
+  }
+  /** Reads the text at `at`: below 0 when it stands before the wanted one, 0 when it is. */
+  function compareText(wanted: Buffer): number {
+    const length = number()
+    at += length
+    return words.compare(wanted, 0, wanted.length, at - length, at)
+  }
+  /** The start of the last run of words whose first is not behind the wanted one. */
+  function runOf(wanted: Buffer): number {
+    let [low, high] = [0, entries.length / U32_BYTES]
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1
+      at = entries.readUInt32LE(middle * U32_BYTES)
+      if (compareText(wanted) <= 0) low = middle
+      else high = middle
+    }
+    return entries.readUInt32LE(low * U32_BYTES)
+  }
+  function patternList(end: number): number[] {
+    const patterns: number[] = []
+    for (let last = 0; at < end;) patterns.push((last += number()))
+    return patterns
+  }
+  return (token) => {
+    if (entries.length === 0) return undefined
+    const wanted = Buffer.from(token)
+    at = runOf(wanted)
+    for (let nth = 0; nth < WORDS_PER_ENTRY && at < words.length; nth++) {
+      const order = compareText(wanted)
+      const length = number()
+      if (order === 0) return patternList(at + length)
+      if (order > 0) return undefined
+      at += length
+    }
+    return undefined
+  }
+}
