@@ -24,7 +24,7 @@ export interface Scanner {
 export type RangePart = 'rangeEnd' | 'TO' | 'bracket'
 
 /** `-` and `/` may stand inside a name, digits not at its start: `10.0.0.1:80` and `03:12:07` are words. */
-const FIELD = /((?:\\.|[\p{L}_@$])(?:\\.|[\p{L}\p{N}_.@$/-])*):/uy
+const FIELD = /((?:\\.|[\p{L}_@$])(?:\\.|[\p{L}\p{N}_.@$/-])*):/suy
 const BLANK = /\s/
 const WORD_END = /[\s()"]/
 
@@ -89,7 +89,7 @@ function readFieldName(scanner: Scanner): string | null {
   const match = FIELD.exec(scanner.text)
   if (match?.[1] === undefined) return null
   scanner.at += match[0].length
-  return match[1].replaceAll(/\\(.)/gu, '$1')
+  return match[1].replaceAll(/\\(.)/gsu, '$1')
 }
 
 function readTerm(scanner: Scanner, isValue: boolean): Token {
