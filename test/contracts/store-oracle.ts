@@ -14,7 +14,7 @@ import type {
   TopRequest,
 } from '../../core/ports.ts'
 import { compileGrep } from '../../core/query/grep.ts'
-import { compileMatcher } from '../../core/query/matches.ts'
+import { compileMatcher, matches } from '../../core/query/matches.ts'
 import { MATCH_ALL } from '../../core/query/plan.ts'
 import type { QueryPlan } from '../../core/query/plan.ts'
 import { RECORD_FIELDS, isFieldName, toPublicRecord } from '../../core/record.ts'
@@ -167,6 +167,12 @@ const TOP_FIELDS = [
   'labels.team',
   'größe',
   '__proto__',
+  'toString',
+  'odd key',
+  'quo"te',
+  'back\\slash',
+  "it's",
+  'nul\0',
   'nowhere',
 ]
 const GREPS = [
@@ -265,9 +271,9 @@ async function pagesAgree(world: World, asked: Question): Promise<void> {
 }
 
 async function arrivalsAgree({ store, arrived }: World, { plan, limit, after }: Question): Promise<void> {
-  const matches = compileMatcher(plan)
+  const isMatch = compileMatcher(plan)
   const position = arrived[(after ?? NaN) % arrived.length]?.position ?? 0
-  const found = arrived.filter((one) => one.position > position && matches(one.record))
+  const found = arrived.filter((one) => one.position > position && isMatch(one.record))
   const page = await store.arrivals({ plan, after: position, limit }, never)
   expect(page.arrivals).toEqual(found.slice(0, limit))
   if (found.length > limit) expect(page.position).toBe(found[limit - 1]?.position)
@@ -275,10 +281,10 @@ async function arrivalsAgree({ store, arrived }: World, { plan, limit, after }: 
 }
 
 function matching({ arrived }: World, { plan, range }: Pick<Question, 'plan' | 'range'>): LogRecord[] {
-  const matches = compileMatcher(plan)
+  const isMatch = compileMatcher(plan)
   return arrived
     .map(({ record }) => record)
-    .filter((record) => record.timeMs >= range.fromMs && record.timeMs < range.toMs && matches(record))
+    .filter((record) => record.timeMs >= range.fromMs && record.timeMs < range.toMs && isMatch(record))
 }
 
 type Split = Pick<HistogramRequest, 'intervalMs' | 'by' | 'quantile'>
@@ -333,11 +339,12 @@ function topOf(
   }
 }
 
+/** The different values of a field that `field:value` finds the record by. */
 function valuesOf(record: LogRecord, field: string): string[] {
-  if (isFieldName(field)) {
-    const value = record[RECORD_FIELDS[field].key]
-    return value === null || value === '' ? [] : [String(value)]
-  }
-  const value = Object.hasOwn(record.attrs, field) ? record.attrs[field] : undefined
-  return value === undefined ? [] : [...new Set([value].flat().map(String))]
+  const value = isFieldName(field)
+    ? record[RECORD_FIELDS[field].key]
+    : Object.entries(record.attrs).find(([key]) => key === field)?.[1]
+  return [...new Set([value].flat().map(String))].filter((text) =>
+    matches({ text: '', root: { type: 'equals', field, value: text } }, record),
+  )
 }
