@@ -3,13 +3,22 @@ import { join } from 'node:path'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
 import { ServiceError } from './errors.ts'
+import { parseDuration } from './query/time.ts'
 import { LEVELS } from './record.ts'
+import type { Retention } from './retention.ts'
 
 const word = z.string().min(1).max(256)
 const siteName = word.regex(/^[a-z0-9][a-z0-9._-]*$/, 'expected a-z, 0-9, ".", "_" or "-", in lower case')
 const host = word
 const port = z.number().int().min(0).max(65_535)
 const positive = z.number().int().positive()
+const durationText = z
+  .string()
+  .refine((text) => isDuration(text), { message: 'expected a duration such as 90s, 15m, 6h or 3d' })
+/** A shorter slot than a second is not worth its files. */
+const RETENTION_MS_MIN = 4_000
+/** A partition is a class in a slot: every class costs files. */
+const RETENTION_CLASSES_MAX = 32
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of the token as 64 hex digits')
 
 /** Roles a token can carry. `collector` may only deliver batches and marks. */
@@ -116,6 +125,48 @@ const storeSchema = z
   })
   .prefault({})
 
+const names = z.array(word).min(1).optional()
+const retentionClassSchema = z.strictObject({
+  name: siteName.describe('Name of the class; do not give it to other records later.'),
+  maxAge: durationText.describe('Records are gone after this: `6h`, `3d`, …'),
+  bytesMax: positive
+    .min(1 << 20)
+    .nullable()
+    .default(null)
+    .describe('The oldest partitions of the class go when it is larger on disk.'),
+  sites: names.describe('Only records of these sites.'),
+  services: names.describe('Only records of these services.'),
+  levels: z
+    .array(z.enum(['', ...LEVELS]))
+    .min(1)
+    .optional()
+    .describe('Only records of these levels; "" is a line that names none.'),
+  paths: names.describe('Only records from files that match one of these globs.'),
+})
+
+const retentionSchema = z
+  .strictObject({
+    classes: z
+      .array(retentionClassSchema)
+      .min(1)
+      .max(RETENTION_CLASSES_MAX)
+      .refine((classes) => new Set(classes.map(({ name }) => name)).size === classes.length, {
+        message: 'expected every class to have another name',
+      })
+      .default([
+        { name: 'debug', maxAge: '6h', bytesMax: null, levels: ['debug', 'trace'] },
+        { name: 'errors', maxAge: '14d', bytesMax: null, levels: ['fatal', 'error'] },
+        { name: 'logs', maxAge: '3d', bytesMax: null },
+      ])
+      .describe('Tried in this order; the last one takes every record that no other took.'),
+    bytesMax: positive
+      .min(16 << 20)
+      .nullable()
+      .default(20 * 2 ** 30)
+      .describe('The oldest partitions go when all records together are larger on disk; null: no cap.'),
+  })
+  .prefault({})
+
 const querySchema = z
   .strictObject({
     timeoutMs: positive.default(5_000).describe('Deadline of a query unless it brings its own.'),
@@ -140,6 +191,7 @@ export const configSchema = z.strictObject({
   http: httpSchema.describe('Where the query API and the dashboards are served.'),
   collector: collectorSchema.describe('What is collected on this host.'),
   store: storeSchema.describe('Where records are kept.'),
+  retention: retentionSchema.describe('How long records are kept.'),
   query: querySchema.describe('Bounds of queries.'),
   completeness: z
     .strictObject({
@@ -206,6 +258,25 @@ export function parseConfig(
     )
   }
   return parsed.data
+}
+
+/** The retention policy as the stores take it. */
+export function retentionOf({ retention }: Pick<Config, 'retention'>): Retention {
+  const classes = retention.classes.map(({ name, maxAge, bytesMax, ...match }) => ({
+    name,
+    maxAgeMs: parseDuration(maxAge),
+    bytesMax,
+    match,
+  }))
+  return { classes, bytesMax: retention.bytesMax }
+}
+
+function isDuration(text: string): boolean {
+  try {
+    return parseDuration(text) >= RETENTION_MS_MIN
+  } catch {
+    return false
+  }
 }
 
 /** Paths inside the data directory. */

@@ -139,10 +139,14 @@ export interface SearchRequest {
   readonly range: TimeRange
   readonly limit: number
   readonly after?: SearchAfter | undefined
+  /** 'newest' (default): by (timeMs, id) descending; 'oldest': ascending. `after` is the last record given in that order. */
+  readonly order?: 'newest' | 'oldest' | undefined
+  /** Only records with a text that this regular expression finds: core/query/grep.ts. */
+  readonly grep?: string | undefined
 }
 
 export interface SearchPage {
-  /** Newest first: by (timeMs, id) descending. */
+  /** In the order asked for. */
   readonly records: readonly LogRecord[]
   /** More records match behind the last one. */
   readonly more: boolean
@@ -150,9 +154,35 @@ export interface SearchPage {
   readonly scanned: number
 }
 
+/** Records as the lines of an NDJSON file: what `toPublicRecord` gives, one JSON object a line. */
+export interface ExportPage {
+  readonly ndjson: Uint8Array<ArrayBuffer>
+  readonly records: number
+  /** Where the next page starts; null when nothing is left. */
+  readonly next: SearchAfter | null
+  readonly scanned: number
+}
+
 /** Fields a histogram may be split by. */
-export const HISTOGRAM_BY = ['level', 'service', 'host', 'site', 'tier', 'version'] as const
+export const HISTOGRAM_BY = [
+  'level',
+  'service',
+  'host',
+  'site',
+  'tier',
+  'version',
+  'path',
+  'pattern',
+] as const
 export type HistogramBy = (typeof HISTOGRAM_BY)[number]
+
+/** Numbers of a record whose quantiles can be asked for. */
+export const QUANTILE_OF = ['latency_ms', 'bytes', 'status'] as const
+/** The p-quantile (0 < p <= 1) of a field, by nearest rank: the smallest value that at least the share p of the values do not exceed. */
+export interface Quantile {
+  readonly of: (typeof QUANTILE_OF)[number]
+  readonly p: number
+}
 
 export interface HistogramRequest {
   readonly plan: QueryPlan
@@ -160,6 +190,8 @@ export interface HistogramRequest {
   /** Width of a bucket; buckets start at multiples of it since 1970. */
   readonly intervalMs: number
   readonly by?: HistogramBy | undefined
+  /** Also this quantile, for every bucket and value. */
+  readonly quantile?: Quantile | undefined
 }
 
 export interface HistogramBucket {
@@ -167,12 +199,82 @@ export interface HistogramBucket {
   readonly total: number
   /** Count per value of `by`; '' stands for records without one. Empty without `by`. */
   readonly by: Readonly<Record<string, number>>
+  /** With `quantile`: its number per value of `by` (without `by` under ''); a value without numbers is left out. */
+  readonly quantiles?: Readonly<Record<string, number>>
 }
 
 export interface HistogramAnswer {
   /** Oldest first; buckets without a record are left out. */
   readonly buckets: readonly HistogramBucket[]
   readonly scanned: number
+}
+
+export interface TopRequest {
+  readonly plan: QueryPlan
+  readonly range: TimeRange
+  /** A short name of `RECORD_FIELDS` that is a keyword or a number (not `id`), or the path of an attr. */
+  readonly field: string
+  readonly limit: number
+}
+
+/** How often a value is there, and when first and last. Numbers as JSON prints them; of a list each different element counts once. */
+export interface TopValue {
+  readonly value: string
+  readonly count: number
+  readonly firstMs: number
+  readonly lastMs: number
+}
+
+export interface TopAnswer {
+  /** Most frequent first, then by value (UTF-16 order). */
+  readonly values: readonly TopValue[]
+  /** Records that match, with the field or without. */
+  readonly matched: number
+  /** Of those, the ones that have the field. */
+  readonly having: number
+  /** Different values. */
+  readonly distinct: number
+  readonly scanned: number
+}
+
+export interface ExplainRequest {
+  readonly plan: QueryPlan
+  readonly range: TimeRange
+}
+
+/** What a query would have to read. */
+export interface Explanation {
+  /** Partitions in the store, and how many of them the query reads. */
+  readonly partitions: number
+  readonly partitionsRead: number
+  /** Blocks (runs of some ten thousand records) by what became of them. */
+  readonly blocks: {
+    readonly total: number
+    readonly outOfRange: number
+    /** Their levels or services exclude a match. */
+    readonly excludedByValues: number
+    /** Their words or trace ids exclude a match. */
+    readonly excludedByWords: number
+    readonly read: number
+  }
+  /** In the blocks that are read. */
+  readonly records: number
+  /** On disk, of the blocks that are read; memory tables count 0. */
+  readonly bytes: number
+  /** True: the store decides every record by itself; false: some are looked at one by one, which is slower. */
+  readonly exact: boolean
+}
+
+export const PURGED_LISTED_MAX = 1_000
+
+/** What was purged of a partition, as a range in which records are missing. */
+export interface PurgedRange extends TimeRange {
+  /** Retention class. */
+  readonly class: string
+  /** `age`, `size`: a partition went. `expired`: records came when their slot was purged already. */
+  readonly reason: 'age' | 'size' | 'expired'
+  readonly records: number
+  readonly atMs: number
 }
 
 /** A record with its arrival position in this store: positions only grow, and outlive restarts. */
@@ -195,10 +297,27 @@ export interface ArrivalsPage {
   readonly position: number
 }
 
+/** The unit of purging: a retention class in a time slot. */
+export interface PartitionStats {
+  readonly class: string
+  /** The slot, half-open. Records from the future lie in the slot of their ingest. */
+  readonly fromMs: number
+  readonly toMs: number
+  readonly segments: number
+  readonly records: number
+  readonly bytes: number
+  /** When it is purged, at the latest. */
+  readonly purgeAtMs: number
+}
+
 export interface StoreStats {
   readonly records: number
   readonly bytesOnDisk: number
   readonly segments: number
+  /** Of sealed segments; oldest slot first. */
+  readonly partitions: readonly PartitionStats[]
+  /** Since the store was made. */
+  readonly purged: { readonly partitions: number; readonly records: number; readonly bytes: number }
   readonly oldestMs: number | null
   readonly newestMs: number | null
   /** Files that failed their checksum, put beside and not served; each is a fault to report. */
@@ -218,6 +337,7 @@ export interface StoreStats {
  * - The store never keeps or changes the caller's arrays.
  * - A record it cannot hold: RECORD_REFUSED, with `details.index`; the batch is then refused whole and nothing of it is kept.
  * - Full disk: DISK_FULL, nothing of the batch is kept, queries go on, and it recovers by itself.
+ * - A record whose retention class keeps it no longer is not kept (`expired`), and no query shows one that has grown too old.
  * - A query answers from one moment; a failure inside a scan fails the query whole, it is never a short answer.
  * - Meaning of a plan: core/query/matches.ts, on every record.
  */
@@ -228,13 +348,21 @@ export interface Store {
   /** Ledger state as of everything appended and noted before the call. */
   ledger(): Promise<LedgerDocument>
   search(request: SearchRequest, signal: AbortSignal): Promise<SearchPage>
+  /** Like `search`, for many records: pages of `limit` as NDJSON. Each page answers from a moment of its own. */
+  exportPage(request: SearchRequest, signal: AbortSignal): Promise<ExportPage>
   histogram(request: HistogramRequest, signal: AbortSignal): Promise<HistogramAnswer>
+  top(request: TopRequest, signal: AbortSignal): Promise<TopAnswer>
+  explain(request: ExplainRequest, signal: AbortSignal): Promise<Explanation>
   arrivals(request: ArrivalsRequest, signal: AbortSignal): Promise<ArrivalsPage>
   /** Position behind the newest record: where a tail that wants only news starts. */
   head(): Promise<number>
   /** Calls `listener` soon after records arrived; returns how to stop that. */
   onArrival(listener: () => void): () => void
   stats(): Promise<StoreStats>
+  /** Purged ranges that touch `range` and may have held a record of the plan; oldest first, at most PURGED_LISTED_MAX. */
+  purged(request: ExplainRequest): Promise<readonly PurgedRange[]>
+  /** Purges what is due now; it also happens by itself. Returns what went. */
+  purge(): Promise<readonly PurgedRange[]>
   close(): Promise<void>
 }
 

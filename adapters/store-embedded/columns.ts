@@ -3,6 +3,7 @@ import { batchIdPrefix, eventId } from '../../core/event-id.ts'
 import { LEVELS } from '../../core/record.ts'
 import type { Attrs, Level, LogRecord } from '../../core/record.ts'
 import { heldAttrs } from '../store-record.ts'
+import { isPlain } from './plain.ts'
 
 /**
  * Records as columns in one buffer: what goes to the worker, into the WAL, and back with an answer.
@@ -13,7 +14,7 @@ import { heldAttrs } from '../store-record.ts'
  * and one joined text (a byte that says whether it is Latin-1 or UTF-8, then the text), at last the sources as JSON.
  */
 const NUMBERS = ['time', 'ingested', 'offset', 'status', 'latency', 'bytes', 'seq'] as const
-const SMALL = ['index', 'source', 'level'] as const
+const SMALL = ['index', 'source', 'level', 'plain'] as const
 const TEXTS = ['message', 'trace', 'pattern', 'attrs'] as const
 const ENCODED_LEVELS: readonly Level[] = ['', ...LEVELS]
 const STREAM_CHARS = 16
@@ -32,7 +33,7 @@ type Numbers = Readonly<Record<(typeof NUMBERS)[number], Float64Array>>
 type Small = Readonly<Record<(typeof SMALL)[number], Uint32Array>>
 type Texts = Readonly<Record<(typeof TEXTS)[number], readonly string[]>>
 
-/** Columns of a chunk of records; `source` and `level` are indexes into `sources` and `levels`. */
+/** Columns of a chunk of records; `source` and `level` are indexes into `sources` and `levels`, `plain` is 0 or 1 (plain.ts). */
 export interface Columns extends Numbers, Small, Texts {
   readonly rows: number
   readonly sources: readonly Source[]
@@ -67,7 +68,7 @@ export function encodeRecords(records: readonly LogRecord[]): Uint8Array<ArrayBu
   const sources = createSourceIndex()
   const batchSeq = createSeqReader()
   const [time, ingested, offset, status, latency, bytes, seq] = numbers as Of<Float64Array, 7>
-  const [index, source, level] = small as Of<Uint32Array, 3>
+  const [index, source, level, plain] = small as Of<Uint32Array, 4>
   const [message, trace, pattern, attrs] = texts as Of<string[], 4>
   records.forEach((record, row) => {
     time[row] = record.timeMs
@@ -80,10 +81,12 @@ export function encodeRecords(records: readonly LogRecord[]): Uint8Array<ArrayBu
     index[row] = parseInt(record.id.slice(BATCH_CHARS), BASE)
     source[row] = sources.indexOf(record)
     level[row] = Math.max(0, ENCODED_LEVELS.indexOf(record.level))
-    message.push(record.message.toWellFormed())
+    const texts = { message: record.message.toWellFormed(), attrs: attrsText(record.attrs) }
+    plain[row] = isPlain(texts.message, record.attrs, texts.attrs) ? 1 : 0
+    message.push(texts.message)
     trace.push(record.trace.toWellFormed())
     pattern.push(record.pattern.toWellFormed())
-    attrs.push(attrsText(record.attrs))
+    attrs.push(texts.attrs)
   })
   return assemble(records.length, [
     ...numbers.map(finite),
@@ -163,11 +166,7 @@ export function splitId(id: string): { stream: string; seq: number; index: numbe
   }
 }
 
-type Of<T, Length extends number> = Length extends 3
-  ? [T, T, T]
-  : Length extends 4
-    ? [T, T, T, T]
-    : [T, T, T, T, T, T, T]
+type Of<T, Length extends number> = Length extends 4 ? [T, T, T, T] : [T, T, T, T, T, T, T]
 
 function recordAt(columns: Columns, row: number, prefixOf: ReturnType<typeof createPrefixes>): LogRecord {
   const source = columns.sources[columns.source[row] ?? 0]

@@ -1,25 +1,44 @@
 import type { QueryNode, QueryPlan } from '../../core/query/plan.ts'
-import { TOKEN_CHARS_MAX } from '../../core/query/tokenize.ts'
+import { EVENT_ID_CHARS } from '../../core/event-id.ts'
 import { RECORD_FIELDS, isFieldName } from '../../core/record.ts'
 import type { FieldName } from '../../core/record.ts'
+import { splitId } from './columns.ts'
+import {
+  attrEquals,
+  attrExists,
+  attrNumber,
+  attrStartsWith,
+  phraseInAttrs,
+  phraseInMessage,
+  sqlText,
+} from './text-sql.ts'
+import type { WordFacts, WordIndex } from './word-index.ts'
 
-/** A condition that is true for every record of the plan; when `exact`, for no other. It is never NULL. */
+/** Which records the matcher has to look at: none, the ones that are not plain (plain.ts), or all. */
+type Undecided = 'none' | 'others' | 'all'
+
+/**
+ * A plan in SQL; neither condition is ever NULL. `plain` holds for every plain record that is found, `other` for every other one; they
+ * hold for no more than those, but for the records that are left to the matcher.
+ */
 export interface SqlCondition {
-  readonly sql: string
-  readonly exact: boolean
+  readonly plain: string
+  readonly other: string
+  readonly undecided: Undecided
 }
 
-const TRUE: SqlCondition = { sql: 'true', exact: true }
-const FALSE: SqlCondition = { sql: 'false', exact: true }
-const UNKNOWN: SqlCondition = { sql: 'true', exact: false }
-const BIGINT_EDGE = 2 ** 62
-/** Such a token stands in JSON as it stands in the value: no character of it is ever escaped. */
-const PLAIN_TOKEN = /^[a-z0-9_]+$/
+/** What is known of a token in the records that are asked; undefined: nothing. */
+export type WordLookup = (token: string) => WordFacts | undefined
 
-/** Column of each record field; `id` is stored in parts, `level` and the like under their own names. */
-const COLUMNS: Readonly<Record<FieldName, string | null>> = {
+const TRUE = decided('true')
+const FALSE = decided('false')
+const BIGINT_EDGE = 2 ** 62
+const EVENT_ID = new RegExp(`^[0-9a-v]{${EVENT_ID_CHARS}}$`)
+
+/** Column of each record field; `id` is stored in parts. */
+const COLUMNS: Readonly<Record<FieldName, string>> = {
   time: 'time',
-  id: null,
+  id: 'stream',
   ingested: 'ingested',
   message: 'message',
   level: 'level',
@@ -37,12 +56,29 @@ const COLUMNS: Readonly<Record<FieldName, string | null>> = {
   bytes: 'bytes',
 }
 
-/** Says in SQL what can be said; `compileMatcher` decides the rest. */
-export function planToSql({ root }: QueryPlan): SqlCondition {
-  return condition(root)
+export function planToSql({ root }: QueryPlan, words: WordLookup = () => undefined): SqlCondition {
+  return condition(root, words)
 }
 
-/** False when no record of a segment with these values can be found. */
+/** Every record that may be found. */
+export function possible({ plain, other }: Pick<SqlCondition, 'plain' | 'other'>): string {
+  return plain === other ? plain : `((plain AND ${plain}) OR (NOT plain AND ${other}))`
+}
+
+/** Records that are found for sure; null: none is. */
+export function sure(condition: SqlCondition): string | null {
+  if (condition.undecided === 'all') return null
+  return condition.undecided === 'none' ? possible(condition) : `(plain AND ${condition.plain})`
+}
+
+/** Records that only the matcher can decide; null: there are none. */
+export function unsure(condition: SqlCondition): string | null {
+  const { other, undecided } = condition
+  if (undecided === 'all') return possible(condition)
+  return undecided === 'none' || other === 'false' ? null : `(NOT plain AND ${other})`
+}
+
+/** False when no record with these levels and services can be found. */
 export function mayHold(
   node: QueryNode,
   values: { readonly levels: readonly string[]; readonly services: readonly string[] | null },
@@ -54,89 +90,192 @@ export function mayHold(
   return node.field !== 'service' || values.services === null || values.services.includes(node.value)
 }
 
-function condition(node: QueryNode): SqlCondition {
-  if (node.type === 'all') return TRUE
-  if (node.type === 'and') return join(node.nodes.map(condition), ' AND ', TRUE)
-  if (node.type === 'or') return join(node.nodes.map(condition), ' OR ', FALSE)
-  if (node.type === 'not') return negated(condition(node.node))
-  if (node.type === 'phrase') return phrase(node)
-  if (node.type === 'equals') return equals(node)
-  if (node.type === 'prefix') return prefix(node)
-  if (node.type === 'range') return range(node)
-  return node.type === 'exists' ? exists(node.field) : inexact(exists(node.field))
+/** False when the words and trace ids of a block exclude a match. */
+export function mayHoldWords(node: QueryNode, index: WordIndex): boolean {
+  if (node.type === 'and') return node.nodes.every((part) => mayHoldWords(part, index))
+  if (node.type === 'or') return node.nodes.some((part) => mayHoldWords(part, index))
+  if (node.type === 'equals' && node.field === 'trace') return index.mayHaveTrace(node.value)
+  if (node.type === 'equals' && node.field === 'pattern') return index.patterns.includes(node.value)
+  if (node.type !== 'phrase') return true
+  return node.tokens.every((token) => {
+    if (token.type !== 'token') return true
+    const { always, some, rare } = index.word(token.text)
+    return rare || always.length > 0 || some.length > 0
+  })
 }
 
-function join(parts: readonly SqlCondition[], operator: string, none: SqlCondition): SqlCondition {
-  if (parts.length === 0) return none
+/** Every token that the plan looks for as it is. */
+export function tokensOf(node: QueryNode): readonly string[] {
+  if (node.type === 'and' || node.type === 'or') return [...new Set(node.nodes.flatMap(tokensOf))]
+  if (node.type === 'not') return tokensOf(node.node)
+  if (node.type !== 'phrase') return []
+  return node.tokens.flatMap((token) => (token.type === 'token' ? token.text : []))
+}
+
+function condition(node: QueryNode, words: WordLookup): SqlCondition {
+  if (node.type === 'all') return TRUE
+  if (node.type === 'and') return both(node.nodes.map((part) => condition(part, words)))
+  if (node.type === 'or') return either(node.nodes.map((part) => condition(part, words)))
+  if (node.type === 'not') return negated(condition(node.node, words))
+  if (node.type === 'phrase') return phrase(node, words)
+  return isFieldName(node.field) ? recordField(node, node.field) : attr(node)
+}
+
+function decided(sql: string): SqlCondition {
+  return { plain: sql, other: sql, undecided: 'none' }
+}
+
+/** Decided for plain records only. */
+function decidedWhenPlain(plain: string): SqlCondition {
+  return { plain, other: 'true', undecided: 'others' }
+}
+
+const UNKNOWN: SqlCondition = { plain: 'true', other: 'true', undecided: 'all' }
+
+function both(parts: readonly SqlCondition[]): SqlCondition {
+  return joined(parts, (conditions) => junction(conditions, 'AND'))
+}
+
+function either(parts: readonly SqlCondition[]): SqlCondition {
+  return joined(parts, (conditions) => junction(conditions, 'OR'))
+}
+
+function joined(
+  parts: readonly SqlCondition[],
+  join: (conditions: readonly string[]) => string,
+): SqlCondition {
+  const plain = join(parts.map((part) => part.plain))
+  const other = join(parts.map((part) => part.other))
+  const undecided = parts.map((part) => part.undecided)
   return {
-    sql: `(${parts.map(({ sql }) => sql).join(operator)})`,
-    exact: parts.every(({ exact }) => exact),
+    plain,
+    other,
+    undecided:
+      undecided.find((some) => some === 'all') ?? undecided.find((some) => some === 'others') ?? 'none',
   }
 }
 
-function negated({ sql, exact }: SqlCondition): SqlCondition {
-  return exact ? { sql: `(NOT ${sql})`, exact } : UNKNOWN
+function junction(conditions: readonly string[], operator: 'AND' | 'OR'): string {
+  const [neutral, deciding] = operator === 'AND' ? ['true', 'false'] : ['false', 'true']
+  const needed = conditions.filter((sql) => sql !== neutral)
+  if (needed.includes(deciding as string)) return deciding as string
+  if (needed.length === 0) return neutral as string
+  return needed.length === 1 ? (needed[0] as string) : `(${needed.join(` ${operator} `)})`
 }
 
-function inexact({ sql }: SqlCondition): SqlCondition {
-  return { sql, exact: false }
+function negated(inner: SqlCondition): SqlCondition {
+  const { plain, other, undecided } = inner
+  if (undecided === 'all') return UNKNOWN
+  return { plain: not(plain), other: undecided === 'none' ? not(other) : 'true', undecided }
 }
 
-/** DuckDB's lower() maps the few letters beyond ASCII that become ASCII (K, İ) as the tokenizer does. */
-function phrase({ field, tokens }: Extract<QueryNode, { type: 'phrase' }>): SqlCondition {
-  const words = tokens.flatMap((token) =>
-    token.type === 'token' && PLAIN_TOKEN.test(token.text) ? token.text : [],
+function not(sql: string): string {
+  if (sql === 'true') return 'false'
+  return sql === 'false' ? 'true' : `(NOT ${sql})`
+}
+
+/** Words: by the pattern of a record where that decides, else by its text. */
+function phrase({ field, tokens }: Extract<QueryNode, { type: 'phrase' }>, words: WordLookup): SqlCondition {
+  const inMessage = phraseInMessage(tokens)
+  const inText = decidedWhenPlain(
+    field === 'message' ? inMessage : junction([inMessage, phraseInAttrs(tokens)], 'OR'),
   )
-  if (words.length === 0) return UNKNOWN
-  const allIn = (column: string) => words.map((word) => wordIn(column, word)).join(' AND ')
-  const sql = field === 'message' ? allIn('message') : `((${allIn('message')}) OR (${allIn('attrs')}))`
-  return { sql: `(${sql})`, exact: false }
+  const facts = tokens.map((token) => (token.type === 'token' ? words(token.text) : undefined))
+  const [only] = facts
+  if (facts.length === 1 && only !== undefined && field === '') {
+    const always = patternIn(only.always)
+    const text = only.rare ? inText : both([patternIn(only.some), inText])
+    return either([always, text])
+  }
+  const candidates = facts.flatMap((fact) =>
+    fact === undefined || fact.rare ? [] : [patternIn([...fact.always, ...fact.some])],
+  )
+  return both([...candidates, inText])
 }
 
-/**
- * The word between separators, or beyond ASCII, or behind an escape of JSON. A text that may hold a token longer than
- * TOKEN_CHARS_MAX is only looked through for the letters: such a token is cut where no separator stands.
- */
-function wordIn(column: string, word: string): string {
-  const alone = sqlText(`(?:^|[^a-z0-9_]|\\\\[bfnrt]|\\\\u[0-9a-f]{4})${word}(?:[^a-z0-9_]|$)`)
-  return `(contains(lower(${column}), ${sqlText(word)}) AND (strlen(${column}) > ${TOKEN_CHARS_MAX} OR regexp_matches(lower(${column}), ${alone})))`
+function patternIn(patterns: readonly string[]): SqlCondition {
+  return patterns.length === 0 ? FALSE : decided(`pattern IN (${patterns.map(sqlText).join(', ')})`)
 }
 
-function equals({ field, value }: Extract<QueryNode, { type: 'equals' }>): SqlCondition {
-  if (!isFieldName(field)) return attrsContain(jsonInside(value))
+type FieldNode = Exclude<QueryNode, { type: 'all' | 'and' | 'or' | 'not' | 'phrase' }>
+
+function recordField(node: FieldNode, field: FieldName): SqlCondition {
   const column = COLUMNS[field]
-  if (column === null) return UNKNOWN
-  if (value === '') return FALSE
-  if (isNumeric(field)) return String(Number(value)) === value ? numberEquals(field, Number(value)) : FALSE
-  return { sql: `(${column} = ${sqlText(value)})`, exact: value.isWellFormed() }
+  if (node.type === 'range') return decided(range(node, field))
+  if (field === 'id') return eventIdField(node)
+  if (isNumeric(field)) return numberField(node, field)
+  if (node.type === 'exists') return decided(`(${column} <> '')`)
+  if (node.type === 'keywordRegex') return fullMatch(column, node.source)
+  const text = node.type === 'equals' ? node.value : node.prefix
+  // Half of a surrogate pair stands in no stored text, but could not be written here either.
+  if (!text.isWellFormed() || (text === '' && node.type === 'equals')) return FALSE
+  if (node.type === 'equals') return decided(`(${column} = ${sqlText(text)})`)
+  return decided(`(${column} <> '' AND starts_with(${column}, ${sqlText(text)}))`)
 }
 
-function numberEquals(field: FieldName, value: number): SqlCondition {
-  return range({ type: 'range', field, from: value, fromInclusive: true, to: value, toInclusive: true })
+function fullMatch(column: string, source: string): SqlCondition {
+  if (!source.isWellFormed() || source.includes('\0')) return UNKNOWN
+  return decided(`(${column} <> '' AND regexp_full_match(${column}, ${sqlText(`(?s:${source})`)}))`)
 }
 
-function prefix({ field, prefix }: Extract<QueryNode, { type: 'prefix' }>): SqlCondition {
-  if (!isFieldName(field)) return attrsContain(jsonInside(prefix))
+/** The id is what JavaScript prints of its parts. */
+export const EVENT_ID_SQL = `(stream || lower(to_base(seq, 32, 8)) || lower(to_base(idx, 32, 4)))`
+
+function eventIdField(node: Exclude<FieldNode, { type: 'range' }>): SqlCondition {
+  if (node.type === 'exists') return TRUE
+  if (node.type === 'keywordRegex') return fullMatch(EVENT_ID_SQL, node.source)
+  if (node.type === 'prefix') {
+    if (!node.prefix.isWellFormed()) return FALSE
+    return decided(`starts_with(${EVENT_ID_SQL}, ${sqlText(node.prefix)})`)
+  }
+  if (!EVENT_ID.test(node.value)) return FALSE
+  const { stream, seq, index } = splitId(node.value)
+  return decided(`(stream = ${sqlText(stream)} AND seq = ${seq} AND idx = ${index})`)
+}
+
+/** Numbers are compared as they are, and as JavaScript prints them. */
+function numberField(node: Exclude<FieldNode, { type: 'range' }>, field: FieldName): SqlCondition {
+  if (node.type === 'exists') return decided(`(${COLUMNS[field]} IS NOT NULL)`)
+  if (node.type !== 'equals') return UNKNOWN // The parser makes no such plan.
+  const value = Number(node.value)
+  if (String(value) !== node.value) return FALSE
+  const exactly = {
+    type: 'range',
+    field,
+    from: value,
+    fromInclusive: true,
+    to: value,
+    toInclusive: true,
+  } as const
+  return decided(range(exactly, field))
+}
+
+/** A number as JavaScript prints it, but for exponents; NULL when there is none. */
+export function numberText(field: FieldName): string {
   const column = COLUMNS[field]
-  if (column === null || isNumeric(field) || !prefix.isWellFormed()) return inexact(exists(field))
-  return { sql: `(${column} <> '' AND starts_with(${column}, ${sqlText(prefix)}))`, exact: true }
+  return `CASE WHEN ${column} = trunc(${column}) AND abs(${column}) < 1e15 THEN ${column}::BIGINT::VARCHAR ELSE ${column}::VARCHAR END`
 }
 
-function exists(field: string): SqlCondition {
-  if (!isFieldName(field)) return attrsContain(JSON.stringify(field))
+function range(node: Extract<QueryNode, { type: 'range' }>, field: FieldName): string {
+  const { from, to } = node
+  if (!isNumeric(field) || Number.isNaN(from) || Number.isNaN(to)) return 'false'
   const column = COLUMNS[field]
-  if (column === null || field === 'time' || field === 'ingested') return TRUE
-  return { sql: isNumeric(field) ? `(${column} IS NOT NULL)` : `(${column} <> '')`, exact: true }
-}
-
-function range(node: Extract<QueryNode, { type: 'range' }>): SqlCondition {
-  const { field, from, to } = node
-  if (!isFieldName(field)) return attrsContain(JSON.stringify(field))
-  const column = COLUMNS[field]
-  if (column === null || !isNumeric(field) || Number.isNaN(from) || Number.isNaN(to)) return FALSE
   const bounds = isWhole(field) ? wholeBounds(node) : doubleBounds(node)
-  const parts = [`${column} IS NOT NULL`, ...bounds.map((bound) => `${column} ${bound}`)]
-  return { sql: `(${parts.join(' AND ')})`, exact: true }
+  const there = field === 'time' || field === 'ingested' ? [] : [`${column} IS NOT NULL`]
+  const parts = [...there, ...bounds.map((bound) => `${column} ${bound}`)]
+  return parts.length === 0 ? 'true' : `(${parts.join(' AND ')})`
+}
+
+function attr(node: FieldNode): SqlCondition {
+  const { field } = node
+  if (node.type === 'exists') return decidedWhenPlain(attrExists(field))
+  if (node.type === 'equals') return decidedWhenPlain(attrEquals(field, node.value))
+  if (node.type === 'prefix') return decidedWhenPlain(attrStartsWith(field, node.prefix))
+  if (node.type === 'keywordRegex') return UNKNOWN // The parser makes no such plan.
+  const number = attrNumber(field)
+  if (number === null || Number.isNaN(node.from) || Number.isNaN(node.to)) return decidedWhenPlain('false')
+  const parts = [`${number} IS NOT NULL`, ...doubleBounds(node).map((bound) => `${number} ${bound}`)]
+  return decidedWhenPlain(`coalesce(${parts.join(' AND ')}, false)`)
 }
 
 /** Bounds as integers, so that the column is compared as it is stored and whole row groups are skipped. */
@@ -164,21 +303,4 @@ function isNumeric(field: FieldName): boolean {
 
 function isWhole(field: FieldName): boolean {
   return field === 'time' || field === 'ingested' || field === 'offset'
-}
-
-/** Attrs are one JSON text; what a key or value looks like in it is looked for. */
-function attrsContain(json: string): SqlCondition {
-  if (json === '') return { sql: `(attrs <> '')`, exact: false }
-  // Half of a surrogate pair would be written as an escape, but stands unescaped in a whole one.
-  return json.includes('\\ud') ? UNKNOWN : { sql: `contains(attrs, ${sqlText(json)})`, exact: false }
-}
-
-function jsonInside(value: string): string {
-  return JSON.stringify(value).slice(1, -1)
-}
-
-/** A text as SQL; the parser would stop at a NUL. */
-export function sqlText(text: string): string {
-  if (!text.includes('\0')) return `'${text.replaceAll("'", "''")}'`
-  return `(${text.split('\0').map(sqlText).join(' || chr(0) || ')})`
 }

@@ -6,7 +6,7 @@ import type { Level, LogRecord } from '../../core/record.ts'
 import { createPrefixes, parseAttrs } from './columns.ts'
 import type { Cell } from './duckdb.ts'
 
-type RowField = Exclude<keyof LogRecord, 'id'> | 'position' | 'stream' | 'seq' | 'index'
+export type RowField = Exclude<keyof LogRecord, 'id'> | 'position' | 'stream' | 'seq' | 'index' | 'plain'
 type RowColumn = readonly [field: RowField, select: string, unread: string]
 
 const NO_NUMBER = `'nan'::DOUBLE`
@@ -38,6 +38,7 @@ const ROW_COLUMNS: readonly RowColumn[] = [
   ['status', `coalesce(status, ${NO_NUMBER})`, NO_NUMBER],
   ['latencyMs', `coalesce(latency, ${NO_NUMBER})`, NO_NUMBER],
   ['bytes', `coalesce(bytes, ${NO_NUMBER})`, NO_NUMBER],
+  ['plain', 'plain::DOUBLE', '0.0::DOUBLE'],
 ]
 const AT = Object.fromEntries(ROW_COLUMNS.map(([field], at) => [field, at])) as Readonly<
   Record<RowField, number>
@@ -63,8 +64,13 @@ export function fieldsOf(node: QueryNode): RowField[] {
 
 type Columns = readonly (readonly Cell[])[]
 
+/** A record as it was found; see plain.ts. */
+export interface FoundRow extends Arrival {
+  readonly plain: boolean
+}
+
 /** Reads the rows of a `selectList`. */
-export function createRowReader(): (columns: Columns, row: number) => Arrival {
+export function createRowReader(): (columns: Columns, row: number) => FoundRow {
   const prefixOf = createPrefixes()
   const textAt = (columns: Columns, field: RowField, row: number) => String(columns[AT[field]]?.[row] ?? '')
   const numberAt = (columns: Columns, field: RowField, row: number) =>
@@ -93,6 +99,6 @@ export function createRowReader(): (columns: Columns, row: number) => Arrival {
       bytes: present(number('bytes')),
       attrs: parseAttrs(text('attrs')),
     }
-    return { position: number('position'), record }
+    return { position: number('position'), plain: number('plain') === 1, record }
   }
 }

@@ -1,0 +1,156 @@
+import type { TimeRange } from '../../core/ports.ts'
+import type { QueryPlan } from '../../core/query/plan.ts'
+import { mayHold, mayHoldWords, planToSql, tokensOf } from './plan-sql.ts'
+import type { SqlCondition } from './plan-sql.ts'
+import type { Source } from './shelf.ts'
+import { sqlText } from './text-sql.ts'
+import type { WordFacts, WordIndex } from './word-index.ts'
+
+/** Words of a query that each may be rare or not split its parts in two; more words than this share one condition. */
+const SPLIT_TOKENS_MAX = 4
+
+/** What is scanned or skipped as a whole: a block of a segment, or a hot table. */
+export interface Part {
+  readonly source: Source
+  readonly records: number
+  /** Both ends included. */
+  readonly minMs: number
+  readonly maxMs: number
+  /** null: a hot table. */
+  readonly words: WordIndex | null
+}
+
+export interface Selection {
+  /** The parts that may hold a match. */
+  readonly parts: readonly Part[]
+  readonly outOfRange: number
+  readonly excludedByValues: number
+  readonly excludedByWords: number
+}
+
+/** Parts that are asked the same. */
+export interface Scan {
+  readonly relation: string
+  readonly condition: SqlCondition
+}
+
+const EVERYTHING: TimeRange = { fromMs: -Infinity, toMs: Infinity }
+
+/** The parts of these sources that may hold a record of the plan in the range. */
+export async function selectParts(
+  sources: readonly Source[],
+  { root }: QueryPlan,
+  range: TimeRange = EVERYTHING,
+): Promise<Selection> {
+  const parts: Part[] = []
+  let [outOfRange, excludedByValues, excludedByWords] = [0, 0, 0]
+  for (const source of sources) {
+    for (const part of await partsOf(source)) {
+      if (part.maxMs < range.fromMs || part.minMs >= range.toMs) outOfRange += 1
+      else if (part.values !== null && !mayHold(root, part.values)) excludedByValues += 1
+      else if (part.words !== null && !mayHoldWords(root, part.words)) excludedByWords += 1
+      else parts.push(part)
+    }
+  }
+  return { parts, outOfRange, excludedByValues, excludedByWords }
+}
+
+type Values = Parameters<typeof mayHold>[1]
+
+async function partsOf(source: Source): Promise<(Part & { readonly values: Values | null })[]> {
+  if (source.from.type === 'hot') {
+    const { records, minMs, maxMs } = source
+    return [{ source, records, minMs, maxMs, words: null, values: null }]
+  }
+  const blocks = await source.from.blocks()
+  return blocks.map((block) => {
+    const { records, minMs, maxMs, words } = block
+    return { source, records, minMs, maxMs, words, values: block }
+  })
+}
+
+/** The parts in as few scans as their words allow: parts in which the same words are rare share a condition. */
+export function scansOf(parts: readonly Part[], plan: QueryPlan): readonly Scan[] {
+  const tokens = tokensOf(plan.root)
+  const split = tokens.slice(0, SPLIT_TOKENS_MAX)
+  const groups = Map.groupBy(parts, ({ words }) => {
+    if (words === null) return ''
+    return split.map((token) => (words.word(token).rare ? 'r' : '-')).join('')
+  })
+  return [...groups.values()].map((group) => ({
+    relation: relationOf(group),
+    condition: planToSql(plan, (token) => factsOf(token, group)),
+  }))
+}
+
+/** What holds for a token in all of these parts; undefined when one of them does not know. */
+function factsOf(token: string, parts: readonly Part[]): WordFacts | undefined {
+  const some = new Set<string>()
+  const always = new Set<string>()
+  const known: { readonly patterns: ReadonlySet<string>; readonly always: ReadonlySet<string> }[] = []
+  let rare = false
+  for (const { words } of parts) {
+    if (words === null) return undefined
+    const facts = words.word(token)
+    rare ||= facts.rare
+    for (const pattern of facts.always) always.add(pattern)
+    for (const pattern of facts.some) some.add(pattern)
+    known.push({ patterns: patternsOf(words), always: new Set(facts.always) })
+  }
+  for (const pattern of always) {
+    const everywhere = known.every((part) => !part.patterns.has(pattern) || part.always.has(pattern))
+    if (everywhere && !some.has(pattern)) continue
+    always.delete(pattern)
+    some.add(pattern)
+  }
+  return { always: [...always], some: [...some], rare }
+}
+
+const patternSets = new WeakMap<WordIndex, ReadonlySet<string>>()
+
+function patternsOf(words: WordIndex): ReadonlySet<string> {
+  const known = patternSets.get(words) ?? new Set(words.patterns)
+  patternSets.set(words, known)
+  return known
+}
+
+/** All columns of the records that `pick` and every one of `where` hold for; null when `pick` gives null for all scans. */
+export function rowsWhere(
+  scans: readonly Scan[],
+  where: readonly string[],
+  pick: (condition: SqlCondition) => string | null,
+): string | null {
+  const selects = scans.flatMap(({ relation, condition }) => {
+    const picked = pick(condition)
+    if (picked === null || picked === 'false') return []
+    return `SELECT * FROM ${relation} WHERE ${[...where, picked].join(' AND ')}`
+  })
+  return selects.length === 0 ? null : `(${selects.join(' UNION ALL ')})`
+}
+
+/** One relation over these parts; blocks of a segment are told by their times. */
+function relationOf(parts: readonly Part[]): string {
+  const whole: string[] = []
+  const relations: string[] = []
+  for (const [{ from }, blocks] of Map.groupBy(parts, ({ source }) => source)) {
+    if (from.type === 'hot') relations.push(from.relation)
+    else if (blocks.reduce((sum, { records }) => sum + records, 0) === from.segment.records)
+      whole.push(from.path)
+    else relations.push(`SELECT * FROM read_parquet(${sqlText(from.path)}) WHERE ${within(blocks)}`)
+  }
+  if (whole.length > 0) relations.push(`SELECT * FROM ${filesOf(whole)}`)
+  return `(${relations.join(' UNION ALL ')})`
+}
+
+/** Files of one form as a relation. */
+export function filesOf(paths: readonly string[]): string {
+  return `read_parquet([${paths.map(sqlText).join(', ')}])`
+}
+
+function within(blocks: readonly Part[]): string {
+  return `(${blocks.map(({ minMs, maxMs }) => `time BETWEEN ${minMs} AND ${maxMs}`).join(' OR ')})`
+}
+
+export function recordsOf(parts: readonly { readonly records: number }[]): number {
+  return parts.reduce((sum, { records }) => sum + records, 0)
+}

@@ -1,0 +1,61 @@
+import type { HistogramRequest, TimeRange } from '../../core/ports.ts'
+import type { QueryNode } from '../../core/query/plan.ts'
+import { planToSql } from './plan-sql.ts'
+import { filesOf } from './parts.ts'
+import type { Source } from './shelf.ts'
+
+const MINUTE_MS = 60_000
+
+/** What a roll-up of a segment holds: its kind, and the fields that its counts are split by. */
+const KINDS = { counts: ['site', 'service', 'level'], patterns: ['pattern'] } as const
+
+/** The share of a histogram that roll-ups answer. */
+export interface Rolled {
+  /** Whole minutes. */
+  readonly range: TimeRange
+  readonly kind: keyof typeof KINDS
+}
+
+/** What of a histogram can be answered by roll-ups; null: nothing. */
+export function rolledShare({ plan, range, intervalMs, by, quantile }: HistogramRequest): Rolled | null {
+  if (quantile !== undefined || intervalMs % MINUTE_MS !== 0) return null
+  const fields = fieldNames(plan.root)
+  if (fields === null) return null
+  const needed = by === undefined ? fields : [...fields, by]
+  const kinds = Object.keys(KINDS) as (keyof typeof KINDS)[]
+  const kind = kinds.find((name) =>
+    needed.every((field) => (KINDS[name] as readonly string[]).includes(field)),
+  )
+  const fromMs = Math.ceil(range.fromMs / MINUTE_MS) * MINUTE_MS
+  const toMs = Math.floor(range.toMs / MINUTE_MS) * MINUTE_MS
+  return kind === undefined || fromMs >= toMs ? null : { range: { fromMs, toMs }, kind }
+}
+
+export function hasRollup({ from }: Source, { kind }: Rolled): boolean {
+  return from.type === 'segment' && from.rollupPath !== null && from.segment.rollups.includes(kind)
+}
+
+/** Rows of (time, n, …) from the roll-ups of these segments, as `histogramSql` counts them. */
+export function rolledRows(
+  sources: readonly Source[],
+  { plan }: HistogramRequest,
+  { kind, range }: Rolled,
+): string {
+  const paths = sources.flatMap(({ from }) =>
+    from.type === 'segment' && from.rollupPath !== null ? from.rollupPath : [],
+  )
+  // These fields are columns of every record: SQL decides them alike for all.
+  const { plain } = planToSql(plan)
+  return `(SELECT minute AS time, site, service, level, pattern, n FROM ${filesOf(paths)}
+    WHERE kind = '${kind}' AND minute >= ${range.fromMs} AND minute < ${range.toMs} AND ${plain})`
+}
+
+/** Names of the fields that decide a plan; null: others than fields decide it. */
+function fieldNames(node: QueryNode): readonly string[] | null {
+  if (node.type === 'all') return []
+  if (node.type === 'phrase') return null
+  if (node.type === 'not') return fieldNames(node.node)
+  if (node.type !== 'and' && node.type !== 'or') return [node.field]
+  const names = node.nodes.map(fieldNames)
+  return names.includes(null) ? null : names.flatMap((some) => some ?? [])
+}

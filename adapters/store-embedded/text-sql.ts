@@ -1,0 +1,151 @@
+import { parseRegex } from '../../core/query/regex.ts'
+import type { RegexNode } from '../../core/query/regex.ts'
+import type { TokenPattern } from '../../core/query/plan.ts'
+
+/**
+ * SQL over the texts of plain records (plain.ts): ASCII messages, and attrs whose JSON text has no escapes, simple keys and lists of
+ * strings only. There a token stands between RE2's `\b`, and what stands between `"` is a key when a colon follows, else a value.
+ */
+const TOKEN_CHARS = 'abcdefghijklmnopqrstuvwxyz0123456789_'
+const PLAIN_TOKEN = /^[a-z0-9_]+$/
+/** What a text or key of a plain record can look like. */
+const PLAIN_TEXT = /^[\x01-\x7f]*$/ // eslint-disable-line no-control-regex
+const NEVER = 'false'
+
+/** Do adjacent tokens of `column` (a message) match the patterns? */
+export function phraseInMessage(tokens: readonly TokenPattern[]): string {
+  const phrase = phraseRegex(tokens, String.raw`\W+`)
+  return phrase === null ? NEVER : searched('message', tokens, `(?i)${phrase}`)
+}
+
+/** The same for the leaf values of `attrs`; a phrase stays within one value. */
+export function phraseInAttrs(tokens: readonly TokenPattern[]): string {
+  const inString = phraseRegex(tokens, String.raw`[^\w"]+`)
+  // A number, true or false, which stands behind a colon without a quote.
+  const inBare = phraseRegex(tokens, '[-+.]+')
+  if (inString === null) return NEVER
+  const regex = String.raw`(?i)(?:${inString}[^"]*"[,}\]]|":[^",}\[]*${inBare}[^",}]*[,}])`
+  return searched('attrs', tokens, regex)
+}
+
+/** Most records are decided by a search for the longest literal; the regex is for the rest. */
+function searched(column: string, tokens: readonly TokenPattern[], regex: string): string {
+  const literals = tokens.flatMap((token) => (token.type === 'token' ? token.text : []))
+  const longest = literals.toSorted((left, right) => right.length - left.length)[0]
+  const matched = `regexp_matches(${column}, ${sqlText(regex)})`
+  return longest === undefined ? matched : `(contains(lower(${column}), ${sqlText(longest)}) AND ${matched})`
+}
+
+/** null: no ASCII text can match. */
+function phraseRegex(tokens: readonly TokenPattern[], gap: string): string | null {
+  const parts = tokens.map((token) => {
+    if (token.type === 'token') return PLAIN_TOKEN.test(token.text) ? token.text : null
+    return tokenRegex(parseRegex(token.source))
+  })
+  return parts.includes(null) ? null : String.raw`\b${parts.join(gap)}\b`
+}
+
+/** A regex over one token, kept within it; null: no ASCII token can match. */
+function tokenRegex(node: RegexNode): string | null {
+  if (node.type === 'any') return String.raw`\w`
+  if (node.type === 'char') return PLAIN_TOKEN.test(node.char) ? node.char : null
+  if (node.type === 'class') return tokenClass(node)
+  if (node.type === 'choice') {
+    const parts = node.nodes.map(tokenRegex).filter((part) => part !== null)
+    return parts.length === 0 ? null : `(?:${parts.join('|')})`
+  }
+  if (node.type === 'sequence') {
+    const parts = node.nodes.map(tokenRegex)
+    return parts.includes(null) ? null : `(?:${parts.join('')})`
+  }
+  const inner = tokenRegex(node.node)
+  if (inner === null) return node.min === 0 ? '' : null
+  return `(?:${inner}){${node.min},${node.max ?? ''}}`
+}
+
+function tokenClass({ negated, ranges }: Extract<RegexNode, { type: 'class' }>): string | null {
+  const holds = (char: string) =>
+    ranges.some(([from, to]) => from <= char.charCodeAt(0) && char.charCodeAt(0) <= to)
+  const chars = [...TOKEN_CHARS].filter((char) => holds(char) !== negated)
+  return chars.length === 0 ? null : `[${chars.join('')}]`
+}
+
+/** The attr is there. An empty list is there and has no value. */
+export function attrExists(key: string): string {
+  if (!isPlainKey(key)) return NEVER
+  return `(contains(attrs, ${sqlText(`"${key}":`)}) AND NOT contains(attrs, ${sqlText(`"${key}":[]`)}))`
+}
+
+/** The attr, or an element of it, printed, is this text. */
+export function attrEquals(key: string, value: string): string {
+  if (!isPlainKey(key) || !isPlainValue(value)) return NEVER
+  const found = [`"${key}":"${value}"`]
+  if (isBare(value)) found.push(`"${key}":${value},`, `"${key}":${value}}`)
+  return anyOf([...found.map(inAttrs), elementOf(key, `${escaped(value)}"`)])
+}
+
+/** The attr, or an element of it, printed, starts with this text. */
+export function attrStartsWith(key: string, prefix: string): string {
+  if (prefix === '') return attrExists(key)
+  if (!isPlainKey(key) || !isPlainValue(prefix)) return NEVER
+  const found = [`"${key}":"${prefix}`]
+  if (isBare(prefix)) found.push(`"${key}":${prefix}`)
+  return anyOf([...found.map(inAttrs), elementOf(key, escaped(prefix))])
+}
+
+/** The attr as a number; NULL when it is none. */
+export function attrNumber(key: string): string | null {
+  if (!isPlainKey(key)) return null
+  const number = sqlText(`"${escaped(key)}":(-?[0-9][-+.0-9eE]*)`)
+  return `(CASE WHEN ${inAttrs(`"${key}":`)} THEN TRY_CAST(regexp_extract(attrs, ${number}, 1) AS DOUBLE) END)`
+}
+
+/** The attr printed, NULL when it is not there or a list (`attrIsList`). */
+export function attrText(key: string): string {
+  if (!isPlainKey(key)) return 'NULL::VARCHAR'
+  const quoted = sqlText(`"${escaped(key)}":"([^"]*)"`)
+  const bare = sqlText(`"${escaped(key)}":([^",}\\[]+)[,}]`)
+  return `(CASE WHEN ${inAttrs(`"${key}":"`)} THEN regexp_extract(attrs, ${quoted}, 1)
+    WHEN ${inAttrs(`"${key}":`)} THEN nullif(regexp_extract(attrs, ${bare}, 1), '') END)`
+}
+
+export function attrIsList(key: string): string {
+  return isPlainKey(key) ? inAttrs(`"${key}":[`) : NEVER
+}
+
+/** An element of a list that starts like this regex. */
+function elementOf(key: string, start: string): string {
+  const list = sqlText(`"${escaped(key)}":\\[(?:"[^"]*",)*"${start}`)
+  return `(${attrIsList(key)} AND regexp_matches(attrs, ${list}))`
+}
+
+function inAttrs(text: string): string {
+  return `contains(attrs, ${sqlText(text)})`
+}
+
+function anyOf(conditions: readonly string[]): string {
+  return `(${conditions.join(' OR ')})`
+}
+
+function isPlainKey(key: string): boolean {
+  return /^[\w.@-]+$/.test(key)
+}
+
+function isPlainValue(value: string): boolean {
+  return PLAIN_TEXT.test(value) && !/["\\]/.test(value) && !/[\x01-\x1f]/.test(value) // eslint-disable-line no-control-regex
+}
+
+/** Looks like the start of a number, true or false. */
+function isBare(text: string): boolean {
+  return /^[-+.\w]+$/.test(text)
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[\\.+*?()|[\]{}^$]/g, String.raw`\$&`)
+}
+
+/** A text as SQL; the parser would stop at a NUL. */
+export function sqlText(text: string): string {
+  if (!text.includes('\0')) return `'${text.replaceAll("'", "''")}'`
+  return `(${text.split('\0').map(sqlText).join(' || chr(0) || ')})`
+}
