@@ -27,7 +27,9 @@ const siteSchema = completenessSchema.extend({
 export type ShownSite = z.infer<typeof siteSchema>
 export type ShownSites = Readonly<Record<string, ShownSite>>
 
+/** What is said of every answer; `id` is the one that the query had among the running ones. */
 const metaSchema = z.looseObject({
+  id: z.string().optional(),
   from: z.string(),
   to: z.string(),
   truncated: z.boolean(),
@@ -42,11 +44,111 @@ export const searchSchema = z.looseObject({ records: z.array(recordSchema), meta
 export const histogramSchema = z.looseObject({
   intervalMs: z.number().positive(),
   buckets: z.array(
-    z.looseObject({ start: z.string(), total: z.number(), by: z.record(z.string(), z.number()).default({}) }),
+    z.looseObject({
+      start: z.string(),
+      total: z.number(),
+      by: z.record(z.string(), z.number()).default({}),
+      quantiles: z.record(z.string(), z.number()).optional(),
+    }),
   ),
   meta: metaSchema,
 })
 export type ShownBucket = z.infer<typeof histogramSchema>['buckets'][number]
+
+/** How often, and when first and last. */
+const seen = { count: z.number(), share: z.number(), first: z.string(), last: z.string() }
+export const topSchema = z.looseObject({
+  field: z.string(),
+  values: z.array(z.looseObject({ value: z.string(), ...seen })),
+  matched: z.number(),
+  having: z.number(),
+  distinct: z.number(),
+  approximate: z.boolean(),
+  meta: metaSchema,
+})
+export type ShownTop = z.infer<typeof topSchema>
+
+export const fieldsSchema = z.looseObject({
+  fields: z.array(
+    z.looseObject({
+      name: z.string(),
+      types: z.array(z.string()),
+      share: z.number(),
+      distinct: z.number(),
+      examples: z.array(z.unknown()),
+    }),
+  ),
+  /** Different names in the sample, listed or not. */
+  fieldsTotal: z.number().optional(),
+  sampled: z.number(),
+  /** How many records match, if that is known. */
+  of: z.number().optional(),
+  meta: metaSchema,
+})
+export type ShownFields = z.infer<typeof fieldsSchema>
+export type ShownField = ShownFields['fields'][number]
+
+export const contextSchema = z.looseObject({
+  before: z.array(recordSchema),
+  record: recordSchema,
+  after: z.array(recordSchema),
+  meta: metaSchema,
+})
+
+export const patternsSchema = z.looseObject({
+  patterns: z.array(
+    z.looseObject({
+      pattern: z.string(),
+      template: z.string(),
+      ...seen,
+      trend: z.array(z.looseObject({ start: z.string(), count: z.number() })),
+      example: recordSchema.optional(),
+    }),
+  ),
+  distinct: z.number(),
+  matched: z.number(),
+  intervalMs: z.number().positive(),
+  meta: metaSchema,
+})
+export type ShownPattern = z.infer<typeof patternsSchema>['patterns'][number]
+
+export const explainSchema = z.looseObject({
+  plan: z.unknown(),
+  partitions: z.number(),
+  partitionsRead: z.number(),
+  blocks: z.looseObject({
+    total: z.number(),
+    outOfRange: z.number(),
+    excludedByValues: z.number(),
+    excludedByWords: z.number(),
+    read: z.number(),
+  }),
+  records: z.number(),
+  bytes: z.number(),
+  exact: z.boolean(),
+  meta: metaSchema,
+})
+export type ShownExplanation = z.infer<typeof explainSchema>
+
+export const queriesSchema = z.looseObject({
+  queries: z.array(
+    z.looseObject({
+      id: z.string(),
+      kind: z.string(),
+      query: z.string(),
+      user: z.string(),
+      from: z.string().nullable(),
+      to: z.string().nullable(),
+      startedAt: z.string(),
+      runningMs: z.number(),
+      state: z.string(),
+    }),
+  ),
+})
+export type ShownQuery = z.infer<typeof queriesSchema>['queries'][number]
+
+/** A line of an export that is no record: the first says the plan, the last what is missing or why it ends too early. */
+export const exportLineSchema = z.looseObject({ meta: metaSchema.optional(), error: z.unknown().optional() })
 export const sitesSchema = z.looseObject({ sites: z.record(z.string(), siteSchema) })
 export const collectorsSchema = z.looseObject({ collectors: z.array(recordSchema) })
 export const importSchema = z.looseObject({

@@ -21,13 +21,15 @@ export interface Client {
   readonly url: string
   /** JSON answer of a GET. */
   get(path: string, parameters: Parameters, signal: AbortSignal): Promise<unknown>
+  /** Changes something; there is nothing to answer. */
+  act(method: 'POST' | 'DELETE', path: string, signal: AbortSignal): Promise<void>
   /** An answer whose body is still to be read. */
   open(path: string, request: OpenRequest): Promise<Response>
 }
 
 interface OpenRequest {
   readonly parameters?: Parameters
-  readonly method?: 'GET' | 'POST'
+  readonly method?: 'GET' | 'POST' | 'DELETE'
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: ReadableStream
   readonly signal: AbortSignal
@@ -81,13 +83,20 @@ function createClient(url: string, token: string | null): Client {
   return {
     url,
     open,
+    async act(method, path, signal) {
+      const response = await open(path, { method, signal: inTime(signal) })
+      await response.body?.cancel()
+    },
     async get(path, parameters, signal) {
-      const answered = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS_MAX)])
-      const response = await open(path, { parameters, signal: answered })
+      const response = await open(path, { parameters, signal: inTime(signal) })
       const text = await reach(url, () => response.text())
       return parseJson(text) ?? fail('UNREACHABLE', `${url} does not answer as Noctule does`)
     },
   }
+}
+
+function inTime(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS_MAX)])
 }
 
 /** Turns every failure of the network into UNREACHABLE with what to do about it. */
@@ -133,7 +142,8 @@ export function parseProblem(value: unknown): z.infer<typeof problemSchema> | un
   return problemSchema.safeParse(value).data
 }
 
-function parseJson(text: string): unknown {
+/** undefined: it is no JSON. */
+export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

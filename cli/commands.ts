@@ -1,16 +1,27 @@
 import { Command, CommanderError } from 'commander'
 import { asServiceError } from '../core/errors.ts'
+import { addContextCommand } from './context.ts'
+import { addExplainCommand } from './explain.ts'
+import { addExportCommand } from './export.ts'
+import { addFieldsCommand } from './fields.ts'
+import { explained } from './help.ts'
 import { addHistogramCommand } from './histogram.ts'
 import { addImportCommand } from './import.ts'
 import { addLedgerCommands } from './ledger.ts'
+import { addPatternsCommand } from './patterns.ts'
+import { addQueriesCommands } from './queries.ts'
 import { addSearchCommand } from './search.ts'
 import { addTailCommand } from './tail.ts'
-import { EXIT, processTerminal } from './terminal.ts'
+import { EXIT, harmless, processTerminal } from './terminal.ts'
 import type { Terminal } from './terminal.ts'
+import { addTopCommand } from './top.ts'
+
+/** Width of help that nobody sees on a terminal. */
+export const HELP_COLUMNS = 100
 
 /** The `noctule` command. Its subcommands inherit that a usage error ends with exit code 2 and a hint at `--help`. */
 export function createProgram(version: string, terminal: Terminal = processTerminal()): Command {
-  return new Command('noctule')
+  const program = new Command('noctule')
     .version(version)
     .description('Search the logs of every host, and know what is missing from the answer.')
     .showHelpAfterError('(--help shows the options)')
@@ -18,15 +29,27 @@ export function createProgram(version: string, terminal: Terminal = processTermi
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
       writeErr: (text) => terminal.stderr.write(text),
+      getOutHelpWidth: () => terminal.stdout.columns ?? HELP_COLUMNS,
+      getErrHelpWidth: () => terminal.stderr.columns ?? HELP_COLUMNS,
     })
+  return explained(program, {
+    examples: ['noctule all', "noctule search 'level:error' --since 1h", 'noctule help search'],
+  })
 }
 
-/** Adds the commands that ask a node over HTTP: `search`, `tail`, `histogram`, `import`, `sites`, `collectors`. */
+/** Adds the commands that ask a node over HTTP. */
 export function addQueryCommands(program: Command, terminal: Terminal = processTerminal()): void {
   addSearchCommand(program, terminal)
   addTailCommand(program, terminal)
   addHistogramCommand(program, terminal)
+  addTopCommand(program, terminal)
+  addPatternsCommand(program, terminal)
+  addFieldsCommand(program, terminal)
+  addContextCommand(program, terminal)
+  addExportCommand(program, terminal)
+  addExplainCommand(program, terminal)
   addImportCommand(program, terminal)
+  addQueriesCommands(program, terminal)
   addLedgerCommands(program, terminal)
 }
 
@@ -42,7 +65,7 @@ export async function runProgram(
     if (error instanceof CommanderError) terminal.exit(error.exitCode === 0 ? EXIT.complete : EXIT.usage)
     const failure = asServiceError(error)
     if (failure === undefined) throw error
-    terminal.stderr.write(`noctule: ${failure.message}\n`)
+    terminal.stderr.write(`noctule: ${harmless(failure.message)}\n`)
     terminal.exit(failure.code === 'BAD_CONFIG' ? EXIT.usage : EXIT.failed)
   }
 }

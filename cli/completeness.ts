@@ -1,4 +1,6 @@
 import type { ShownGap, ShownSite, ShownSites } from './answers.ts'
+import { clockTime, counted, grouped } from './format.ts'
+import { harmless } from './terminal.ts'
 
 /** More gaps than this are counted, not told. */
 const GAPS_TOLD_MAX = 5
@@ -25,7 +27,8 @@ export function completenessRemark(sites: ShownSites, nowMs: number): string {
     return `${covered} for ${completeCount} of ${entries.length} ${noun}`
   const problems = incomplete.map(([name, site]) => siteRemark(name, site, nowMs))
   if (entries.length > 1) problems.unshift(`complete for ${completeCount} of ${entries.length} ${noun}`)
-  return `INCOMPLETE: ${problems.join('; ') || 'no site answered'}`
+  // Names of hosts and what a site says of its failure come from outside.
+  return harmless(`INCOMPLETE: ${problems.join('; ') || 'no site answered'}`)
 }
 
 export function isComplete(site: ShownSite): boolean {
@@ -49,8 +52,7 @@ function siteRemark(name: string, site: ShownSite, nowMs: number): string {
 function gapRemark({ reason, from, to, collector, host, records, detail }: ShownGap, nowMs: number): string {
   const who = host ?? collector
   const happened = WHAT_HAPPENED[reason]
-  const count =
-    records === undefined ? 'records' : `${grouped(records)} ${records === 1 ? 'record' : 'records'}`
+  const count = records === undefined ? 'records' : counted(records, 'record')
   const what = happened === undefined ? reason.replace('-', ' ') : `${count} ${happened}`
   const range = `${clockTime(from, nowMs)}–${clockTime(to, nowMs)}`
   return `${who === undefined ? '' : `${who}: `}${what} ${range}${detail === undefined ? '' : ` (${detail})`}`
@@ -58,16 +60,4 @@ function gapRemark({ reason, from, to, collector, host, records, detail }: Shown
 
 function earliest(sites: readonly ShownSite[]): string {
   return sites.map((site) => site.completeTo ?? '').toSorted()[0] ?? ''
-}
-
-/** hh:mm:ss of an RFC 3339 time in UTC, after its day when that is another one than today. */
-function clockTime(time: string, nowMs: number): string {
-  const day = time.slice(0, 10)
-  const ofDay = time.slice(11, 19)
-  return day === new Date(nowMs).toISOString().slice(0, 10) ? ofDay : `${day} ${ofDay}`
-}
-
-/** 1024 → `1,024` */
-export function grouped(count: number): string {
-  return count.toLocaleString('en-US')
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { stringify } from 'yaml'
 import { type Config, parseConfig } from '../core/config.ts'
 import { ServiceError } from '../core/errors.ts'
+import { explained } from './help.ts'
 
 /** Taken when no `--config` is given and it exists. */
 export const DEFAULT_CONFIG_FILE = 'noctule.yaml'
@@ -35,7 +36,8 @@ export const CONFIG_OPTION = ['--config <file>', 'YAML file (default: ./noctule.
 /** Adds `config check` and `config print`. */
 export function addConfigCommands(program: Command, environment: NodeJS.ProcessEnv): void {
   const config = program.command('config').description('check or show the configuration')
-  config
+  explained(config, { examples: ['noctule config check --config noctule.yaml'] })
+  const check = config
     .command('check')
     .description('say whether the configuration is right; exit code 2 when it is not')
     .option(...CONFIG_OPTION)
@@ -43,11 +45,13 @@ export function addConfigCommands(program: Command, environment: NodeJS.ProcessE
       loadConfig(options.config, environment)
       process.stdout.write('the configuration is right\n')
     })
-  config
+  explained(check, { examples: ['noctule config check --config noctule.yaml && systemctl restart noctule'] })
+  const print = config
     .command('print')
     .description('print the configuration in force, defaults and variables included, secrets left out')
     .option(...CONFIG_OPTION)
     .action((options: { config?: string }) => {
       process.stdout.write(printableConfig(loadConfig(options.config, environment)))
     })
+  explained(print, { examples: ['NOCTULE_HTTP_PORT=8700 noctule config print'] })
 }

@@ -5,25 +5,27 @@ import { ServiceError, messageOf } from '../core/errors.ts'
 import { importSchema, parseAnswer } from './answers.ts'
 import { connect, reach } from './client.ts'
 import type { ConnectionOptions } from './client.ts'
-import { grouped } from './completeness.ts'
+import { counted, grouped, mebibytes } from './format.ts'
+import { EXITS_OF_ACTS, explained } from './help.ts'
+import { createProgress } from './progress.ts'
 import { withConnection } from './questions.ts'
 import { EXIT, harmless, runCommand } from './terminal.ts'
 import type { ExitCode, Terminal } from './terminal.ts'
-
-const PROGRESS_EVERY_MS = 500
 
 export function addImportCommand(program: Command, terminal: Terminal): void {
   const command = program
     .command('import')
     .description('store records that bring their own times: one JSON object a line')
     .argument('<file>', 'file to read; - is standard input')
-    .addHelpText(
-      'after',
-      "\nFields: the short names (time, message, level, …) or those of the Elastic Common Schema; others are kept as the record's own.\nExit codes: 0 all lines are stored, 1 some were refused (each is named), 2 usage, 4 nobody answered, 5 denied.",
-    )
   withConnection(command).action((file: string, options: ConnectionOptions) =>
     runCommand(terminal, (signal) => importFile(terminal, file, options, signal)),
   )
+  explained(command, {
+    notes:
+      "Fields: the short names (time, message, level, …) or those of the Elastic Common Schema; others are kept as the record's own. What `noctule export` writes is taken back. Refused lines are named, and make the exit code 1.",
+    exits: EXITS_OF_ACTS,
+    examples: ['noctule import old.ndjson', 'zcat old.ndjson.gz | noctule import -'],
+  })
 }
 
 async function importFile(
@@ -34,18 +36,18 @@ async function importFile(
 ): Promise<ExitCode> {
   const client = connect(options, terminal)
   const { source, bytes } = openSource(terminal, file)
-  const progress = createProgress(terminal, bytes)
-  const body = Readable.toWeb(source.pipe(progress.counter)) as ReadableStream
+  const upload = createUpload(terminal, bytes)
+  const body = Readable.toWeb(source.pipe(upload.counter)) as ReadableStream
   // pipe() does not pass an error on: the upload would wait for ever.
-  source.once('error', (error) => progress.counter.destroy(error))
+  source.once('error', (error) => upload.counter.destroy(error))
   try {
     const headers = { 'content-type': 'application/x-ndjson' }
     const response = await client.open('/v1/import', { method: 'POST', headers, body, signal })
     const answer = await reach(client.url, () => response.json())
-    progress.clear()
+    upload.clear()
     return report(terminal, parseAnswer(importSchema, answer, client.url))
   } catch (error) {
-    progress.clear()
+    upload.clear()
     if (source.errored) throw unreadable(file, source.errored)
     throw error
   } finally {
@@ -69,30 +71,21 @@ function unreadable(file: string, error: unknown): ServiceError {
 }
 
 /** Counts what goes through it, and shows it when somebody watches. */
-function createProgress({ stderr, clock }: Terminal, bytesTotal: number | null) {
+function createUpload(terminal: Terminal, bytesTotal: number | null) {
   let sent = 0
-  let shownAtMs = clock.monotonicMs()
-  function show() {
+  const progress = createProgress(terminal, () => {
     const share =
       bytesTotal === null || bytesTotal === 0 ? '' : ` (${Math.floor((100 * sent) / bytesTotal)} %)`
-    stderr.write(`\r\u001b[Ksent ${(sent / 2 ** 20).toFixed(1)} MiB${share}`)
-  }
+    return `sent ${mebibytes(sent)}${share}`
+  })
   const counter = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       sent += chunk.length
-      if (stderr.isTTY === true && clock.monotonicMs() - shownAtMs >= PROGRESS_EVERY_MS) {
-        shownAtMs = clock.monotonicMs()
-        show()
-      }
+      progress.tick()
       done(null, chunk)
     },
   })
-  return {
-    counter,
-    clear() {
-      if (stderr.isTTY === true) stderr.write('\r\u001b[K')
-    },
-  }
+  return { counter, clear: () => progress.clear() }
 }
 
 interface Report {
@@ -102,11 +95,11 @@ interface Report {
 }
 
 function report({ stdout, stderr }: Terminal, { imported, refusedTotal, refused }: Report): ExitCode {
-  stdout.write(`imported ${grouped(imported)} ${imported === 1 ? 'record' : 'records'}\n`)
+  stdout.write(`imported ${counted(imported, 'record')}\n`)
   if (refusedTotal === 0) return EXIT.complete
   for (const { line, problem } of refused) stderr.write(`line ${line}: ${harmless(problem)}\n`)
   const unnamed = refusedTotal - refused.length
   const named = unnamed > 0 ? `, ${grouped(unnamed)} of them not named above` : ''
-  stderr.write(`refused ${grouped(refusedTotal)} ${refusedTotal === 1 ? 'line' : 'lines'}${named}\n`)
+  stderr.write(`refused ${counted(refusedTotal, 'line')}${named}\n`)
   return EXIT.failed
 }

@@ -3,18 +3,18 @@ import { collectorsSchema, parseAnswer, sitesSchema } from './answers.ts'
 import { connect } from './client.ts'
 import type { ConnectionOptions } from './client.ts'
 import { completenessRemark, isComplete } from './completeness.ts'
+import { EXITS_OF_ACTS, EXITS_OF_ANSWERS, explained } from './help.ts'
 import { withConnection, withOutput } from './questions.ts'
 import type { OutputOptions } from './questions.ts'
-import { csvLine } from './records.ts'
-import type { Output } from './records.ts'
+import { writeTable } from './table.ts'
 import { EXIT, harmless, runCommand, write } from './terminal.ts'
 import type { ExitCode, Terminal } from './terminal.ts'
 
 type Options = ConnectionOptions & OutputOptions
 type Row = Readonly<Record<string, unknown>>
 
-const SITE_COLUMNS = ['site', 'complete', 'completeTo', 'gapsTotal']
-const COLLECTOR_COLUMNS = [
+const SITE_COLUMNS = columnsNamed('site', 'complete', 'completeTo', 'gapsTotal')
+const COLLECTOR_COLUMNS = columnsNamed(
   'collector',
   'host',
   'site',
@@ -23,7 +23,11 @@ const COLLECTOR_COLUMNS = [
   'markAt',
   'pendingRecords',
   'skewMs',
-]
+)
+
+function columnsNamed(...names: readonly string[]) {
+  return names.map((name) => ({ name, value: (row: Row) => row[name] }))
+}
 
 /** Adds `sites` and `collectors`: what the completeness ledger knows. */
 export function addLedgerCommands(program: Command, terminal: Terminal): void {
@@ -33,17 +37,39 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
   withConnection(withOutput(sites)).action((options: Options) =>
     runCommand(terminal, (signal) => showSites(terminal, options, signal)),
   )
-  const collectors = program.command('collectors').description('show every collector that was seen')
-  withConnection(withOutput(collectors)).action((options: Options) =>
+  explained(sites, { exits: EXITS_OF_ANSWERS, examples: ['noctule sites', 'noctule sites -o jsonl'] })
+  addCollectorsCommands(program, terminal)
+}
+
+function addCollectorsCommands(program: Command, terminal: Terminal): void {
+  const collectors = program.command('collectors').description('the collectors that were seen')
+  explained(collectors, { examples: ['noctule collectors', 'noctule collectors retire web-7'] })
+
+  const list = collectors.command('list', { isDefault: true }).description('show them and what waits there')
+  withConnection(withOutput(list)).action((options: Options) =>
     runCommand(terminal, (signal) => showCollectors(terminal, options, signal)),
   )
+  explained(list, { exits: EXITS_OF_ACTS, examples: ['noctule collectors list -o csv'] })
+
+  const retire = collectors
+    .command('retire')
+    .description('stop expecting a collector whose host is gone; its records stay')
+    .argument('<id>', 'id of the collector, as `noctule collectors` shows it')
+  withConnection(retire).action((id: string, options: ConnectionOptions) =>
+    runCommand(terminal, (signal) => retireCollector(terminal, id, options, signal)),
+  )
+  explained(retire, {
+    notes: 'A collector that sends again is expected again.',
+    exits: EXITS_OF_ACTS,
+    examples: ['noctule collectors retire web-7'],
+  })
 }
 
 async function showSites(terminal: Terminal, options: Options, signal: AbortSignal): Promise<ExitCode> {
   const client = connect(options, terminal)
   const { sites } = parseAnswer(sitesSchema, await client.get('/v1/sites', {}, signal), client.url)
   const rows = Object.entries(sites).map(([site, judged]) => ({ site, ...judged }))
-  await write(terminal.stdout, formatRows(rows, SITE_COLUMNS, options.output), signal)
+  await writeTable(terminal, { rows, columns: SITE_COLUMNS, output: options.output }, signal)
   terminal.stderr.write(`${completenessRemark(sites, terminal.clock.nowMs())}\n`)
   return Object.values(sites).every(isComplete) ? EXIT.complete : EXIT.incomplete
 }
@@ -53,7 +79,18 @@ async function showCollectors(terminal: Terminal, options: Options, signal: Abor
   const answer = await client.get('/v1/collectors', {}, signal)
   const { collectors } = parseAnswer(collectorsSchema, answer, client.url)
   const rows = collectors.map((collector) => ({ ...collector, state: stateOf(collector) }))
-  await write(terminal.stdout, formatRows(rows, COLLECTOR_COLUMNS, options.output), signal)
+  await writeTable(terminal, { rows, columns: COLLECTOR_COLUMNS, output: options.output }, signal)
+  return EXIT.complete
+}
+
+async function retireCollector(
+  terminal: Terminal,
+  id: string,
+  options: ConnectionOptions,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  await connect(options, terminal).act('POST', `/v1/collectors/${encodeURIComponent(id)}/retire`, signal)
+  await write(terminal.stdout, `${harmless(id)} is no longer expected\n`, signal)
   return EXIT.complete
 }
 
@@ -61,27 +98,4 @@ function stateOf({ clonedAt, leftAt, markAt }: Row): string {
   if (typeof clonedAt === 'string') return 'cloned'
   if (typeof leftAt === 'string') return 'left'
   return typeof markAt === 'string' ? 'expected' : 'importer'
-}
-
-/** A table for people, or every field for programs. */
-export function formatRows(rows: readonly Row[], columns: readonly string[], output: Output): string {
-  if (output === 'jsonl') return rows.map((row) => `${JSON.stringify(row)}\n`).join('')
-  const lines = [columns, ...rows.map((row) => columns.map((column) => cell(row[column])))]
-  if (output === 'csv') return lines.map(csvLine).join('')
-  const widths = columns.map((_, at) => Math.max(...lines.map((line) => line[at]?.length ?? 0)))
-  return lines
-    .map(
-      (line) =>
-        `${line
-          .map((text, at) => harmless(text).padEnd(widths[at] ?? 0))
-          .join('  ')
-          .trimEnd()}\n`,
-    )
-    .join('')
-}
-
-function cell(value: unknown): string {
-  if (value === null || value === undefined) return ''
-  if (typeof value === 'boolean') return value ? 'yes' : 'no'
-  return typeof value === 'string' ? value : JSON.stringify(value)
 }

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { ServiceError } from '../core/errors.ts'
 import { parseQuery } from '../core/query/parse.ts'
 import { parseDuration } from '../core/query/time.ts'
-import type { Parameters } from './client.ts'
+import type { ConnectionOptions, Parameters } from './client.ts'
 import { DEFAULT_CONFIG_FILE } from './config.ts'
 import { OUTPUTS } from './records.ts'
 import type { Output } from './records.ts'
@@ -15,11 +15,19 @@ export interface FilterOptions {
   readonly host?: readonly string[]
 }
 
-export interface RangeOptions {
+export interface TimeoutOptions {
+  readonly timeout?: string
+}
+
+interface RangeOptions extends TimeoutOptions {
   readonly since?: string
   readonly from?: string
   readonly to?: string
-  readonly timeout?: string
+}
+
+export interface ListingOptions {
+  readonly grep?: string
+  readonly oldest?: boolean
 }
 
 export interface OutputOptions {
@@ -42,10 +50,22 @@ export function withConnection(command: Command): Command {
     .option('--config <file>', `YAML file (default: ./${DEFAULT_CONFIG_FILE} if present)`)
 }
 
-export function withOutput(command: Command): Command {
+export function withOutput(command: Command, defaultForm: Output = 'pretty'): Command {
   return command.addOption(
-    new Option('-o, --output <form>', 'how data is written').choices(OUTPUTS).default('pretty'),
+    new Option('-o, --output <form>', 'how data is written').choices(OUTPUTS).default(defaultForm),
   )
+}
+
+/** A query as last argument. */
+export function withWords(command: Command): Command {
+  return command.argument('[query...]', 'query; put -- before one that starts with "-"')
+}
+
+export type QueryOptions = ConnectionOptions & FilterOptions & RangeOptions & OutputOptions
+
+/** What every command takes that asks about the records of a range: query, filters, range, output, node. */
+export function withQuery(command: Command, defaultForm: Output = 'pretty'): Command {
+  return withConnection(withOutput(withTimeout(withRange(withFilters(withWords(command)))), defaultForm))
 }
 
 /** Options that narrow a query; each may be given several times, and any of its values then matches. */
@@ -70,7 +90,23 @@ export function withRange(command: Command): Command {
     )
     .option('--from <time>', 'start: RFC 3339, unix seconds or ms, now-15m, now/d (default: now-15m)')
     .option('--to <time>', 'end, not included (default: now)')
-    .option('--timeout <duration>', 'how long the answer may take (default: query.timeoutMs of the node)')
+}
+
+export function withTimeout(command: Command): Command {
+  return command.option(
+    '--timeout <duration>',
+    'how long the answer may take (default: query.timeoutMs of the node)',
+  )
+}
+
+/** Options of the questions whose answer is the records themselves. */
+export function withListing(command: Command): Command {
+  return command
+    .option(
+      '--grep <regex>',
+      'only records with a text that this regular expression finds; also across words',
+    )
+    .option('--oldest', 'the oldest records of the range first, not the newest')
 }
 
 /** -n: a positive whole number. */
@@ -100,12 +136,29 @@ export function queryParameters(
 
 type QueryParameters = Parameters & { readonly q: string }
 
-export function rangeParameters({ since, from, to, timeout }: RangeOptions): Parameters {
+/** Parameters of the API for a query over a range. */
+export function questionParameters(
+  words: readonly string[],
+  options: FilterOptions & RangeOptions,
+  nowMs: number,
+): QueryParameters {
+  return { ...queryParameters(words, options, nowMs), ...rangeParameters(options) }
+}
+
+function rangeParameters({ since, from, to, ...options }: RangeOptions): Parameters {
   return {
     from: since === undefined ? from : `now-${Math.round(parseDuration(since))}ms`,
     to,
-    timeout: timeout === undefined ? undefined : String(parseDuration(timeout)),
+    ...timeoutParameters(options),
   }
+}
+
+export function timeoutParameters({ timeout }: TimeoutOptions): Parameters {
+  return { timeout: timeout === undefined ? undefined : String(parseDuration(timeout)) }
+}
+
+export function listingParameters({ grep, oldest }: ListingOptions): Parameters {
+  return { grep, order: oldest === true ? 'oldest' : undefined }
 }
 
 /** The query AND every filter. The query must be right by itself, so that its parentheses cannot reach into the filters. */

@@ -1,7 +1,7 @@
 import { RECORD_FIELDS } from '../core/record.ts'
 import type { PublicRecord } from '../core/record.ts'
-import { harmless } from './terminal.ts'
-import type { Colour, Paint } from './terminal.ts'
+import { harmless, write } from './terminal.ts'
+import type { Colour, Paint, Terminal } from './terminal.ts'
 
 export const OUTPUTS = ['pretty', 'jsonl', 'csv'] as const
 export type Output = (typeof OUTPUTS)[number]
@@ -22,7 +22,7 @@ const CSV_COLUMNS: readonly string[] = [...Object.keys(RECORD_FIELDS), 'attrs']
 
 /** A record as one entry of the output, its line end included. */
 export function formatRecord(record: PublicRecord, output: Output, paint: Paint): string {
-  if (output === 'jsonl') return `${JSON.stringify(record)}\n`
+  if (output === 'jsonl') return jsonLine(record)
   if (output === 'csv') return csvLine(CSV_COLUMNS.map((column) => record[column]))
   return prettyRecord(record, paint)
 }
@@ -30,6 +30,26 @@ export function formatRecord(record: PublicRecord, output: Output, paint: Paint)
 /** What comes before the first record. */
 export function recordsHead(output: Output): string {
   return output === 'csv' ? csvLine(CSV_COLUMNS) : ''
+}
+
+/** One line of JSON. Characters that JSON allows and a terminal obeys are written as escapes: the value is the same. */
+export function jsonLine(value: object): string {
+  const json = JSON.stringify(value)
+  return `${json.replaceAll(/[\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g, unicodeEscape)}\n`
+}
+
+function unicodeEscape(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+}
+
+/** Writes formatted data. csv has no escapes of its own: on a terminal its control characters are made harmless. */
+export async function writeData(
+  { stdout }: Terminal,
+  text: string,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  await write(stdout, output === 'csv' && stdout.isTTY === true ? harmless(text) : text, signal)
 }
 
 /** RFC 4180, with the line ends of unix. */
@@ -42,8 +62,8 @@ function csvValue(value: string): string {
 }
 
 function prettyRecord(record: PublicRecord, paint: Paint): string {
-  const level = text(record['level'])
-  const time = paint('dim', text(record['time']))
+  const level = harmless(text(record['level']))
+  const time = paint('dim', harmless(text(record['time'])))
   const where = [record['site'], record['host']].map(text).filter(Boolean).join('/')
   const head = [
     time,

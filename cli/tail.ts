@@ -6,6 +6,7 @@ import { completenessSchema, parseAnswer, recordSchema } from './answers.ts'
 import { connect, parseProblem, toFailure, unreachable } from './client.ts'
 import type { Client, ConnectionOptions, Parameters } from './client.ts'
 import { completenessRemark } from './completeness.ts'
+import { explained } from './help.ts'
 import {
   parseCount,
   pointingAt,
@@ -13,12 +14,13 @@ import {
   withConnection,
   withFilters,
   withOutput,
+  withWords,
 } from './questions.ts'
 import type { FilterOptions, OutputOptions } from './questions.ts'
-import { formatRecord, recordsHead } from './records.ts'
+import { formatRecord, recordsHead, writeData } from './records.ts'
 import { serverEvents } from './sse.ts'
 import type { ServerEvent } from './sse.ts'
-import { EXIT, Interrupted, hasColours, painter, runCommand, write } from './terminal.ts'
+import { EXIT, Interrupted, harmless, hasColours, painter, runCommand } from './terminal.ts'
 import type { ExitCode, Terminal } from './terminal.ts'
 
 /** First wait before a new connection; it doubles up to the maximum, and starts again once events come. */
@@ -38,16 +40,21 @@ export function addTailCommand(program: Command, terminal: Terminal): void {
   const command = program
     .command('tail')
     .description('follow records as they arrive; goes on after a lost connection without a gap')
-    .argument('[query...]', 'query; put -- before one that starts with "-"')
     .option('-n, --count <number>', 'stop after so many records', parseCount)
-    .addHelpText('after', HELP)
-  withConnection(withOutput(withFilters(command))).action((words: string[], options: TailOptions) =>
-    runCommand(terminal, (signal) => createTail({ terminal, words, options, signal }).run()),
+  withConnection(withOutput(withFilters(withWords(command)))).action(
+    (words: string[], options: TailOptions) =>
+      runCommand(terminal, (signal) => createTail({ terminal, words, options, signal }).run()),
   )
+  explained(command, {
+    notes: 'Ctrl-C ends it.',
+    exits:
+      '0 nothing is known to be missing, 2 usage, 3 incomplete at the end, 4 not connected at the end, 5 denied',
+    examples: [
+      "noctule tail 'service:shop status:>=500'",
+      'noctule tail --level error -o jsonl | jq -r .message',
+    ],
+  })
 }
-
-const HELP = `
-Ctrl-C ends it. Exit codes: 0 nothing is known to be missing, 2 usage, 3 incomplete at the end, 4 not connected at the end, 5 denied.`
 
 interface TailContext {
   readonly terminal: Terminal
@@ -57,7 +64,7 @@ interface TailContext {
 }
 
 function createTail({ terminal, words, options, signal }: TailContext) {
-  const { stdout, stderr, clock } = terminal
+  const { stderr, clock } = terminal
   const { output, count = Infinity } = options
   const paint = painter(hasColours(terminal))
   const parameters = queryParameters(words, options, clock.nowMs())
@@ -80,7 +87,7 @@ function createTail({ terminal, words, options, signal }: TailContext) {
       if (position === '' && plan.position !== undefined) position = String(plan.position)
     } else if (event === 'record') {
       const record = parseAnswer(recordSchema, value, client.url)
-      await write(stdout, formatRecord(record, output, paint), signal)
+      await writeData(terminal, formatRecord(record, output, paint), output, signal)
       written += 1
     } else if (event === 'meta') tell(parseAnswer(completenessSchema, value, client.url))
     else if (event === 'end') throw failureOfEnd(value)
@@ -99,7 +106,7 @@ function createTail({ terminal, words, options, signal }: TailContext) {
   async function recover(error: unknown): Promise<void> {
     if (!(error instanceof ServiceError) || !error.retryable || waitMs === null)
       throw pointingAt(parameters.q, error)
-    stderr.write(`${error.message}. Reconnecting…\n`)
+    stderr.write(`${harmless(error.message)}. Reconnecting…\n`)
     await clock.sleep(waitMs, signal)
     waitMs = Math.min(2 * waitMs, RECONNECT_MS_MAX)
   }
@@ -112,7 +119,7 @@ function createTail({ terminal, words, options, signal }: TailContext) {
   }
 
   async function run(): Promise<ExitCode> {
-    await write(stdout, recordsHead(output), signal)
+    await writeData(terminal, recordsHead(output), output, signal)
     let connected = true
     try {
       while (!isDone()) {

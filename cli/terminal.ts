@@ -88,7 +88,7 @@ export async function runCommand(
     else if (reason instanceof Interrupted) terminal.setExitCode(EXIT.interrupted)
     else if (failure === undefined) throw reason
     else {
-      stderr.write(`noctule: ${failure.message}\n`)
+      stderr.write(`noctule: ${harmless(failure.message)}\n`)
       terminal.setExitCode(exitCodeOf(failure))
     }
   } finally {
@@ -104,9 +104,9 @@ function exitCodeOf({ status }: ServiceError): ExitCode {
 }
 
 /** Waits while the reader is slow. */
-export async function write(screen: Screen, text: string, signal: AbortSignal): Promise<void> {
+export async function write(screen: Screen, data: string | Uint8Array, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted()
-  if (!screen.write(text)) await once(screen, 'drain', { signal })
+  if (!screen.write(data)) await once(screen, 'drain', { signal })
 }
 
 export function hasColours({ environment, stdout }: Terminal): boolean {

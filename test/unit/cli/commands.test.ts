@@ -3,11 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { json, meta, runCommandLine, scriptedNode, site } from './harness.ts'
+import { environment, json, meta, runCommandLine, scriptedNode, site } from './harness.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'noctule-cli-'))
 afterAll(() => rmSync(folder, { recursive: true }))
-const environment = (url: string) => ({ NOCTULE_URL: url, NOCTULE_TOKEN: 't' })
 
 const HISTOGRAM = {
   intervalMs: 360_000,
@@ -36,6 +35,65 @@ test.each([
     path: '/v1/histogram',
     parameters: { q: 'a', by: 'level', interval: '6m' },
   })
+})
+
+const QUANTILES = {
+  intervalMs: 360_000,
+  buckets: [{ start: '2026-11-21T03:06:00.000Z', total: 1_200, by: {}, quantiles: { '': 1_234.5 } }],
+  meta: meta(),
+}
+const QUANTILES_BY = {
+  ...QUANTILES,
+  buckets: [
+    {
+      start: '2026-11-21T03:06:00.000Z',
+      total: 12,
+      by: { api: 10, web: 2 },
+      quantiles: { web: 80, api: 0.25 },
+    },
+  ],
+}
+
+test.each([
+  {
+    name: 'pretty',
+    answer: QUANTILES,
+    args: [],
+    stdout: `2026-11-21T03:00:00Z     0  p99 –\n2026-11-21T03:06:00Z 1,200  p99 1,234.5 ${'█'.repeat(38)}\n`,
+  },
+  {
+    name: 'pretty by service: the bar is the highest',
+    answer: QUANTILES_BY,
+    args: ['--by', 'service'],
+    stdout: `2026-11-21T03:00:00Z  0  p99 –\n2026-11-21T03:06:00Z 12  p99 80 ${'█'.repeat(30)} web 80, api 0.25\n`,
+  },
+  {
+    name: 'csv',
+    answer: QUANTILES,
+    args: ['-o', 'csv'],
+    stdout: 'start,total,p99\n2026-11-21T03:00:00.000Z,0,\n2026-11-21T03:06:00.000Z,1200,1234.5\n',
+  },
+  {
+    name: 'csv by service',
+    answer: QUANTILES_BY,
+    args: ['--by', 'service', '-o', 'csv'],
+    stdout:
+      'start,total,api,web,p99 api,p99 web\n2026-11-21T03:00:00.000Z,0,0,0,,\n2026-11-21T03:06:00.000Z,12,10,2,0.25,80\n',
+  },
+  {
+    name: 'jsonl',
+    answer: QUANTILES,
+    args: ['-o', 'jsonl'],
+    stdout: `${JSON.stringify(QUANTILES.buckets[0])}\n`,
+  },
+])('histogram of a quantile: $name', async ({ answer, args, stdout }) => {
+  await using node = await scriptedNode(json(answer))
+  const run = await runCommandLine(['histogram', '--quantile', 'p99', ...args], {
+    environment: environment(node.url),
+    columns: 80,
+  })
+  expect(run).toEqual({ code: 0, stdout, stderr: 'complete to 03:12:07 for 1 of 1 site\n' })
+  expect(node.requests[0]?.parameters).toMatchObject({ quantile: 'p99', of: 'latency_ms' })
 })
 
 test('sites shows every site; one that is incomplete makes the exit code 3', async () => {

@@ -15,8 +15,9 @@ type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) =>
 /** A node whose answers the test writes. */
 export interface ScriptedNode extends AsyncDisposable {
   readonly url: string
-  /** Every request so far: path, parameters, headers. */
+  /** Every request so far. */
   readonly requests: {
+    method: string | undefined
     path: string
     parameters: Record<string, string>
     headers: IncomingMessage['headers']
@@ -30,6 +31,7 @@ export async function scriptedNode(...handlers: Handler[]): Promise<ScriptedNode
     const url = new URL(request.url ?? '/', 'http://node')
     const handler = handlers[Math.min(requests.length, handlers.length - 1)]
     requests.push({
+      method: request.method,
       path: url.pathname,
       parameters: Object.fromEntries(url.searchParams),
       headers: request.headers,
@@ -66,10 +68,15 @@ export interface RunOptions {
   readonly environment?: Readonly<Record<string, string>>
   readonly stdin?: string
   readonly columns?: number
+  /** Standard output and standard error are a terminal. */
   readonly isTTY?: boolean
+  /** Standard error alone is a terminal, as with `> file`. */
+  readonly isWatched?: boolean
   readonly clock?: Clock
   /** Gets what was printed so far, after every write. */
   readonly onOutput?: (output: { stdout: string; stderr: string; interrupt: () => void }) => void
+  /** Ctrl-C is pressed when this resolves. */
+  readonly interruptAfter?: Promise<void>
   /** Standard output breaks with EPIPE after so many characters, as with `| head`. */
   readonly readerLeavesAfter?: number
 }
@@ -90,7 +97,8 @@ export async function runCommandLine(args: readonly string[], options: RunOption
         done(left ? Object.assign(new Error('write EPIPE'), { code: 'EPIPE' }) : null)
       },
     })
-    return Object.assign(stream, { isTTY: options.isTTY ?? false, columns: options.columns ?? 80 })
+    const isTTY = options.isTTY === true || (name === 'stderr' && options.isWatched === true)
+    return Object.assign(stream, { isTTY, columns: options.columns ?? 80 })
   }
   const environment = options.environment ?? {}
   const terminal: Terminal = {
@@ -109,6 +117,7 @@ export async function runCommandLine(args: readonly string[], options: RunOption
       throw new Exited()
     },
   }
+  void options.interruptAfter?.then(() => interrupt())
   const program = createProgram('0.0.0', terminal)
   addQueryCommands(program, terminal)
   try {
@@ -118,6 +127,9 @@ export async function runCommandLine(args: readonly string[], options: RunOption
   }
   return { ...output, code }
 }
+
+/** Where the command finds its node. */
+export const environment = (url: string) => ({ NOCTULE_URL: url, NOCTULE_TOKEN: 't' })
 
 export const record = (second: number, more: object = {}) => ({
   time: `2026-11-21T03:12:${String(second).padStart(2, '0')}.000Z`,
@@ -159,6 +171,7 @@ export const site = { complete: COMPLETE, incomplete: INCOMPLETE }
 export function meta(more: { cursor?: string; complete?: boolean } = {}) {
   const { cursor, complete = true } = more
   return {
+    id: '6f1c9a52-0d3e-4c8b-9b57-2f6f0f3d7a11',
     query: '',
     from: '2026-11-21T03:00:00.000Z',
     to: '2026-11-21T03:12:00.000Z',

@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { completenessRemark } from '../../../cli/completeness.ts'
 import { bars, withEmptyBuckets } from '../../../cli/histogram.ts'
-import { formatRows } from '../../../cli/ledger.ts'
 import { csvLine } from '../../../cli/records.ts'
+import { formatTable } from '../../../cli/table.ts'
+import { painter } from '../../../cli/terminal.ts'
 import { NOW_MS, site } from './harness.ts'
 
 const at = (time: string) => `2026-11-21T${time}.000Z`
@@ -59,6 +60,11 @@ test.each([
     },
     remark: `INCOMPLETE: local: complete to 03:10:01${'; h: records lost 03:10:01–03:10:04'.repeat(5)}; 1,001 more gaps`,
   },
+  {
+    name: 'what was purged, and a host that would steer the terminal',
+    sites: { local: missing(gap({ reason: 'purged', records: 7, host: 'h\u001b[2J' })) },
+    remark: String.raw`INCOMPLETE: local: complete to 03:10:01; h\x1b[2J: 7 records purged 03:10:01–03:10:04`,
+  },
   { name: 'nobody', sites: {}, remark: 'INCOMPLETE: no site answered' },
 ])('completeness: $name', ({ sites, remark }) => {
   expect(completenessRemark(sites, NOW_MS)).toBe(remark)
@@ -105,12 +111,17 @@ test('beside a bar stand the largest values', () => {
   )
 })
 
+const columnsNamed = (...names: string[]) =>
+  names.map((name) => ({ name, value: (row: Record<string, unknown>) => row[name] }))
+const look = { paint: painter(false), widthMax: Infinity }
+
 test('a table has columns as wide as their longest value', () => {
   const rows = [
     { a: 'x', b: true, hidden: 1 },
     { a: 'longer', b: null, hidden: 2 },
   ]
-  expect(formatRows(rows, ['a', 'b'], 'pretty')).toBe('a       b\nx       yes\nlonger\n')
-  expect(formatRows(rows, ['a', 'b'], 'csv')).toBe('a,b\nx,yes\nlonger,\n')
-  expect(formatRows(rows, ['a', 'b'], 'jsonl')).toContain('"hidden":2')
+  const columns = columnsNamed('a', 'b')
+  expect(formatTable(rows, columns, { ...look, output: 'pretty' })).toBe('a       b\nx       yes\nlonger\n')
+  expect(formatTable(rows, columns, { ...look, output: 'csv' })).toBe('a,b\nx,yes\nlonger,\n')
+  expect(formatTable(rows, columns, { ...look, output: 'jsonl' })).toContain('"hidden":2')
 })

@@ -1,10 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import { expect, test } from 'vitest'
 import { serverEvents } from '../../../cli/sse.ts'
-import { json, record, runCommandLine, scriptedNode, site } from './harness.ts'
+import { environment, json, record, runCommandLine, scriptedNode, site } from './harness.ts'
 import { createFakeClock } from '../../support/fake-clock.ts'
 
-const environment = (url: string) => ({ NOCTULE_URL: url, NOCTULE_TOKEN: 't' })
 const event = (name: string, data: unknown, id?: number) =>
   `event: ${name}\n${id === undefined ? '' : `id: ${id}\n`}data: ${JSON.stringify(data)}\n\n`
 const plan = (position: number) => event('plan', { query: '', sites: ['eu'], position })
