@@ -29,6 +29,8 @@ export interface SiteAnswer {
 
 /** Rides in every answer: what was asked, what it cost, and what is missing. */
 export interface AnswerMeta {
+  /** Of the query, while it runs: what it is cancelled by. */
+  readonly id: string
   readonly query: string
   readonly from: string
   readonly to: string

@@ -27,7 +27,11 @@ const FAILURES = {
   BATCH_TOO_LARGE: { status: 413, retryable: false, meaning: 'a batch or body is larger than the limit' },
   RECORD_REFUSED: { status: 422, retryable: false, meaning: 'the store refuses a record for what it holds' },
   OVERLOADED: { status: 429, retryable: true, meaning: 'a bounded queue is full; wait and send again' },
-  CANCELLED: { status: 499, retryable: false, meaning: 'the caller went away' },
+  CANCELLED: {
+    status: 499,
+    retryable: false,
+    meaning: 'the caller went away, or somebody cancelled the query',
+  },
   STORE_UNAVAILABLE: { status: 503, retryable: true, meaning: 'the store cannot take or answer now' },
   DISK_FULL: { status: 503, retryable: true, meaning: 'no space is left on the device' },
   SHUTTING_DOWN: { status: 503, retryable: true, meaning: 'the program is stopping' },

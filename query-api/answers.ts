@@ -25,7 +25,7 @@ export const completenessSchema = z.object({
   completeTo: time
     .nullable()
     .describe('Covered without a gap up to here; null: nothing is known to be covered.'),
-  gaps: z.array(gapSchema).readonly(),
+  gaps: z.array(gapSchema).readonly().describe('What is known to be missing.'),
   gapsTotal: z.number().int().describe('`gaps` lists at most 20 of them.'),
 })
 
@@ -39,6 +39,9 @@ const siteAnswerSchema = completenessSchema.extend({
 
 /** `meta` of every answer. */
 export const metaSchema = z.object({
+  id: z
+    .string()
+    .describe('Of the query, also in the header `x-query-id`: `DELETE /v1/queries/{id}` cancels it.'),
   query: z.string().describe('The query as it was asked.'),
   from: time.describe('Start of the range, resolved; included.'),
   to: time.describe('End of the range, resolved; not included.'),

@@ -10,18 +10,26 @@ import { openApiDocument } from './openapi.ts'
 import type { OpenApiDocument, RouteFacts } from './openapi.ts'
 import { problemOf, retryAfterSeconds } from './problem.ts'
 import { createQueries } from './queries.ts'
+import { completeRoutes } from './routes/complete.ts'
+import { contextRoutes } from './routes/context.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
 import { dockerflowRoutes } from './routes/dockerflow.ts'
+import { explainRoutes } from './routes/explain.ts'
+import { exportRoutes } from './routes/export.ts'
+import { fieldRoutes } from './routes/fields.ts'
 import { histogramRoutes } from './routes/histogram.ts'
 import { importRoutes } from './routes/import.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
+import { patternRoutes } from './routes/patterns.ts'
 import { quarantineRoutes } from './routes/quarantine.ts'
+import { queryRoutes } from './routes/queries.ts'
 import { searchRoutes } from './routes/search.ts'
 import { selfRoutes } from './routes/self.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { staticRoutes } from './routes/static.ts'
 import { storeRoutes } from './routes/store.ts'
 import { tailRoutes } from './routes/tail.ts'
+import { topRoutes } from './routes/top.ts'
 import { serializerCompiler, validatorCompiler } from './schema.ts'
 import type { App, ZodTypeProvider } from './schema.ts'
 import type { Services } from './services.ts'
@@ -133,10 +141,7 @@ async function addRoutes(
   services: Services,
   { guard, stopping, isDraining }: Running,
 ): Promise<void> {
-  const queries = createQueries({ ...services, bounds: services.config.query })
-  searchRoutes(app, services, queries)
-  histogramRoutes(app, services, queries)
-  tailRoutes(app, services, stopping)
+  logSearchRoutes(app, services, stopping)
   ledgerRoutes(app, services)
   storeRoutes(app, services)
   quarantineRoutes(app, services)
@@ -147,6 +152,22 @@ async function addRoutes(
   await app.register(async (scope: App) => importRoutes(scope, services))
   await app.register(async (scope: App) => deliveryRoutes(scope, services))
   await staticRoutes(app, services.dashboardsDir)
+}
+
+/** Everything that asks the store for records, under the same bounds. */
+function logSearchRoutes(app: App, services: Services, stopping: AbortSignal): void {
+  const queries = createQueries(services)
+  searchRoutes(app, services, queries)
+  contextRoutes(app, services, queries)
+  histogramRoutes(app, services, queries)
+  topRoutes(app, services, queries)
+  fieldRoutes(app, services, queries)
+  patternRoutes(app, services, queries)
+  explainRoutes(app, services, queries)
+  completeRoutes(app)
+  exportRoutes(app, services, { queries, stopping })
+  tailRoutes(app, services, { queries, stopping })
+  queryRoutes(app, queries)
 }
 
 /** Answers every failure as a problem. */

@@ -1,11 +1,15 @@
 import { z } from 'zod'
 import { ServiceError } from '../core/errors.ts'
 
+/** Orders of a listing, by (time, id). */
+export const ORDERS = ['newest', 'oldest'] as const
+
 const cursorSchema = z.object({
   /** The moment that `now` meant when the first page was asked for. */
   nowMs: z.number(),
   fromMs: z.number(),
   toMs: z.number(),
+  order: z.enum(ORDERS),
   after: z.object({ timeMs: z.number(), id: z.string() }),
 })
 

@@ -1,54 +1,164 @@
 import type { ServerResponse } from 'node:http'
-import type { Config } from '../core/config.ts'
+import type { FastifyRequest } from 'fastify'
+import { publicCompleteness, summarise } from '../core/answer.ts'
+import type { AnswerMeta } from '../core/answer.ts'
+import { withPurged } from '../core/ledger/purged.ts'
 import type { SiteCompleteness } from '../core/ledger/types.ts'
-import type { Clock, Completeness, Metrics, TimeRange } from '../core/ports.ts'
+import type { TimeRange } from '../core/ports.ts'
+import type { QueryPlan } from '../core/query/plan.ts'
 import { createAdmission } from './admission.ts'
 import { beforeDeadline, clientSignal } from './client.ts'
+import { iso } from './questions.ts'
+import { createRunningQueries } from './running.ts'
+import type { QueryKind, RunningQueries } from './running.ts'
+import type { Services } from './services.ts'
 
-/** What a query came to, with the ledger's word from before it ran. */
-interface Outcome<T> {
-  readonly answer: T
-  readonly judged: SiteCompleteness
-  readonly tookMs: number
+/** Who asks, and where the answer goes. */
+interface Caller {
+  readonly request: Pick<FastifyRequest, 'principal'>
+  readonly reply: { readonly raw: ServerResponse; header(name: string, value: string): unknown }
 }
 
-interface Asking {
-  readonly response: ServerResponse
-  readonly timeoutMs: number
+interface Asking extends Caller {
+  readonly kind: QueryKind
+  readonly text: string
+  readonly plan: QueryPlan
   readonly range: TimeRange
+  readonly timeoutMs: number
+  /** Finds the part of the range that the answer is about, when it takes a look into the store to know it. */
+  readonly narrow?: (signal: AbortSignal) => Promise<TimeRange>
+}
+
+/** What an answer came to, for its envelope. */
+interface Counts {
+  readonly scanned: number
+  readonly returned: number
+  /** Where the next page starts; absent: there is none. */
+  readonly cursor?: string | undefined
+}
+
+interface Outcome<T> {
+  readonly answer: T
+  readonly range: TimeRange
+  /** The envelope of the answer. */
+  readonly meta: (counts: Counts) => AnswerMeta
+}
+
+/** A query that lasts: it is listed and can be cancelled, and has no deadline. */
+interface LastingQuery {
+  /** Aborts with CANCELLED when the client goes away or somebody cancels it. */
+  readonly signal: AbortSignal
+  close(): void
+}
+
+interface OpenQuery extends LastingQuery {
+  /** The envelope of everything that was read since it was opened. */
+  meta(counts: Counts): Promise<AnswerMeta>
 }
 
 /** Runs queries under the node's bounds: so many at once, each with a deadline, none for a client that has gone. */
 export interface Queries {
-  run<T>(asking: Asking, query: (signal: AbortSignal) => Promise<T>): Promise<Outcome<T>>
+  readonly running: RunningQueries
+  run<T>(asking: Asking, query: (signal: AbortSignal, range: TimeRange) => Promise<T>): Promise<Outcome<T>>
+  /** For an answer of many pages. */
+  open(asking: Omit<Asking, 'timeoutMs' | 'narrow'>): OpenQuery
+  /** For a stream without an end. */
+  follow(asking: Pick<Asking, 'kind' | 'text' | 'request' | 'reply'>): LastingQuery
 }
 
-export function createQueries({
-  clock,
-  completeness,
-  metrics,
-  bounds,
-}: {
-  clock: Clock
-  completeness: Completeness
-  metrics: Metrics
-  bounds: Pick<Config['query'], 'concurrencyMax' | 'queueMax'>
-}): Queries {
-  const admission = createAdmission(bounds)
+type Listing = Pick<Asking, 'kind' | 'text' | 'request' | 'reply'> & { readonly range: TimeRange | null }
+type Needs = Pick<Services, 'clock' | 'completeness' | 'config' | 'metrics' | 'site' | 'store'>
+
+export function createQueries({ clock, completeness, config, metrics, site, store }: Needs): Queries {
+  const admission = createAdmission(config.query)
+  const running = createRunningQueries(clock)
   metrics.gauge('noctule_queries_running', 'Queries that run now.', () => admission.running)
   metrics.gauge('noctule_queries_waiting', 'Queries that wait for a place.', () => admission.waiting)
 
+  function list({ kind, text, range, request, reply }: Listing) {
+    const listed = running.enter({ kind, text, range, user: request.principal?.name ?? '' })
+    reply.header('x-query-id', listed.id)
+    return { ...listed, signal: AbortSignal.any([clientSignal(reply.raw), listed.cancelled]) }
+  }
+
+  /** What the envelope takes from the time when the query was asked. */
+  function stopwatch(id: string, { text }: Pick<Asking, 'text'>) {
+    const startedMs = clock.monotonicMs()
+    return (range: TimeRange, judged: SiteCompleteness, counts: Counts) => {
+      const tookMs = Math.round(clock.monotonicMs() - startedMs)
+      return metaOf({ id, text, range, site, tookMs, judged, ...counts })
+    }
+  }
+
   return {
-    async run({ response, timeoutMs, range }, query) {
-      const startedMs = clock.monotonicMs()
-      const outcome = await beforeDeadline({ clock, timeoutMs, signal: clientSignal(response) }, (signal) =>
-        admission.run(signal, async () => {
-          // Before the query: what arrives meanwhile can only make the answer better than stated.
-          const judged = completeness.judge(range)
-          return { judged, answer: await query(signal) }
-        }),
-      )
-      return { ...outcome, tookMs: Math.round(clock.monotonicMs() - startedMs) }
+    running,
+    async run(asking, query) {
+      const { plan, timeoutMs, narrow } = asking
+      const listed = list(asking)
+      const meta = stopwatch(listed.id, asking)
+      try {
+        return await beforeDeadline({ clock, timeoutMs, signal: listed.signal }, (signal) =>
+          admission.run(signal, async () => {
+            listed.start()
+            const range = narrow === undefined ? asking.range : await narrow(signal)
+            const judge = judging({ completeness, store }, { plan, range })
+            const answer = await query(signal, range)
+            const judged = await judge()
+            return { answer, range, meta: (counts) => meta(range, judged, counts) }
+          }),
+        )
+      } finally {
+        listed.leave()
+      }
+    },
+    open(asking) {
+      const { range, plan } = asking
+      const { id, signal, start, leave } = list(asking)
+      const meta = stopwatch(id, asking)
+      const judge = judging({ completeness, store }, { plan, range })
+      start()
+      return { signal, meta: async (counts) => meta(range, await judge(), counts), close: leave }
+    },
+    follow(asking) {
+      const { signal, start, leave } = list({ ...asking, range: null })
+      start()
+      return { signal, close: leave }
     },
   }
+}
+
+/**
+ * What is missing from everything that is read between this call and the call of what it returns. The ledger speaks from
+ * before the reading and the purges from after it, so that neither can call an answer complete that is not.
+ */
+export function judging(
+  { completeness, store }: Pick<Services, 'completeness' | 'store'>,
+  { plan, range }: { readonly plan: QueryPlan; readonly range: TimeRange },
+): () => Promise<SiteCompleteness> {
+  const judged = completeness.judge(range)
+  return async () => withPurged(judged, await store.purged({ plan, range }), range)
+}
+
+interface Answered extends Counts {
+  readonly id: string
+  readonly text: string
+  readonly range: TimeRange
+  readonly site: string
+  readonly tookMs: number
+  readonly judged: SiteCompleteness
+}
+
+/** The envelope of an answer of our own site. */
+function metaOf({ id, text, range, site, tookMs, scanned, returned, judged, cursor }: Answered): AnswerMeta {
+  return summarise({
+    id,
+    query: text,
+    from: iso(range.fromMs),
+    to: iso(range.toMs),
+    tookMs,
+    scanned,
+    truncated: cursor !== undefined,
+    ...(cursor === undefined ? {} : { cursor }),
+    sites: { [site]: { status: 'ok', holder: site, tookMs, returned, ...publicCompleteness(judged) } },
+  })
 }

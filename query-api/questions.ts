@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { publicCompleteness, summarise } from '../core/answer.ts'
-import type { AnswerMeta } from '../core/answer.ts'
 import { ServiceError } from '../core/errors.ts'
-import type { SiteCompleteness } from '../core/ledger/types.ts'
 import type { TimeRange } from '../core/ports.ts'
+import { parseQuery } from '../core/query/parse.ts'
+import type { QueryPlan } from '../core/query/plan.ts'
 import { parseTime } from '../core/query/time.ts'
+import type { Services } from './services.ts'
 
 /** A deadline longer than this serves nobody who waits. */
 const TIMEOUT_MS_MAX = 60_000
@@ -40,13 +40,70 @@ export function timeout(defaultMs: number) {
     .describe('Deadline in ms; 504 when it passes.')
 }
 
+/** The parameters of every question about records. */
+export function questionParameters(defaultTimeoutMs: number) {
+  return { q, ...range, sites, timeout: timeout(defaultTimeoutMs) }
+}
+
+/** The parameters of a question that counts records. */
+export function countParameters(defaultTimeoutMs: number) {
+  return {
+    ...questionParameters(defaultTimeoutMs),
+    grep: z
+      .string()
+      .optional()
+      .describe('Refused with UNSUPPORTED: it reads records one by one, which only search and export do.'),
+  }
+}
+
+/** A question about records, read and checked. */
+export interface Question {
+  readonly text: string
+  readonly plan: QueryPlan
+  readonly range: TimeRange
+  /** What `now` means in it. */
+  readonly nowMs: number
+  readonly timeoutMs: number
+}
+
+interface Asked {
+  readonly q: string
+  readonly from?: string | undefined
+  readonly to?: string | undefined
+  readonly sites?: string | undefined
+  readonly grep?: string | undefined
+  readonly timeout: number
+}
+
+/** `resumed`: a question that was asked before brings its time and range. */
+export function readQuestion(
+  ask: Asked,
+  { clock, site }: Pick<Services, 'clock' | 'site'>,
+  resumed?: TimeRange & { readonly nowMs: number },
+): Question {
+  assertSites(ask.sites, site)
+  const nowMs = resumed?.nowMs ?? clock.nowMs()
+  const plan = parseQuery(ask.q, { nowMs })
+  const { fromMs, toMs } = resumed ?? resolveRange(ask, nowMs)
+  return { text: ask.q, plan, range: { fromMs, toMs }, nowMs, timeoutMs: ask.timeout }
+}
+
+/** A question that counts records; throws UNSUPPORTED for `grep`. */
+export function readCount(ask: Asked, services: Pick<Services, 'clock' | 'site'>): Question {
+  if (ask.grep !== undefined) {
+    throw new ServiceError('UNSUPPORTED', 'grep: only search and export take it; count without it')
+  }
+  return readQuestion(ask, services)
+}
+
 /** Absolute times of the range; throws BAD_REQUEST when it is empty or cannot be read. */
 export function resolveRange(
   { from, to }: { from?: string | undefined; to?: string | undefined },
   nowMs: number,
+  defaultMs = DEFAULT_RANGE_MS,
 ): TimeRange {
   const toMs = to === undefined ? nowMs : naming('to', () => parseTime(to, nowMs))
-  const fromMs = from === undefined ? toMs - DEFAULT_RANGE_MS : naming('from', () => parseTime(from, nowMs))
+  const fromMs = from === undefined ? toMs - defaultMs : naming('from', () => parseTime(from, nowMs))
   if (fromMs >= toMs) {
     throw new ServiceError('BAD_REQUEST', 'from: must be before `to`', { from: iso(fromMs), to: iso(toMs) })
   }
@@ -76,37 +133,3 @@ export function assertSites(names: string | undefined, site: string): void {
 }
 
 export const iso = (ms: number) => new Date(ms).toISOString()
-
-interface Answered {
-  readonly query: string
-  readonly range: TimeRange
-  readonly site: string
-  readonly tookMs: number
-  readonly scanned: number
-  readonly returned: number
-  readonly judged: SiteCompleteness
-  readonly cursor?: string | undefined
-}
-
-/** The envelope of an answer of our own site. */
-export function metaOf({
-  query,
-  range,
-  site,
-  tookMs,
-  scanned,
-  returned,
-  judged,
-  cursor,
-}: Answered): AnswerMeta {
-  return summarise({
-    query,
-    from: iso(range.fromMs),
-    to: iso(range.toMs),
-    tookMs,
-    scanned,
-    truncated: cursor !== undefined,
-    ...(cursor === undefined ? {} : { cursor }),
-    sites: { [site]: { status: 'ok', holder: site, tookMs, returned, ...publicCompleteness(judged) } },
-  })
-}

@@ -186,12 +186,13 @@ function iso(ms: number): string {
   return new Date(Math.min(8.64e15, Math.max(0, ms))).toISOString()
 }
 
-function clipped(gap: TimeRange, { fromMs, toMs }: TimeRange): TimeRange {
+/** The part of a gap that lies in the range. */
+export function clipped(gap: TimeRange, { fromMs, toMs }: TimeRange): TimeRange {
   return { fromMs: Math.max(gap.fromMs, fromMs), toMs: Math.min(gap.toMs, toMs) }
 }
 
 /** Largest first, then the most recent; names make the order stable. */
-function moreUseful(left: Gap, right: Gap): number {
+export function moreUseful(left: Gap, right: Gap): number {
   return (
     right.toMs - right.fromMs - (left.toMs - left.fromMs) ||
     right.toMs - left.toMs ||

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import { publicCompleteness } from '../../core/answer.ts'
 import type { CollectorLedger } from '../../core/ledger/types.ts'
+import { MATCH_ALL } from '../../core/query/plan.ts'
 import { completenessSchema } from '../answers.ts'
+import { judging } from '../queries.ts'
 import { RECENT_MS, iso } from '../questions.ts'
 import type { App } from '../schema.ts'
 import type { Services } from '../services.ts'
@@ -23,16 +25,16 @@ const collectorSchema = z.object({
 })
 
 /** What the completeness ledger knows. */
-export function ledgerRoutes(app: App, { site, completeness, clock }: Services): void {
+export function ledgerRoutes(app: App, services: Services): void {
+  const { site, completeness, clock } = services
   const sites = {
     summary: 'How complete each site is for the last 15 minutes.',
     response: { 200: z.object({ sites: z.record(z.string(), completenessSchema) }) },
   }
   app.get('/v1/sites', { schema: sites, config: { role: 'dashboard' } }, async () => {
     const nowMs = clock.nowMs()
-    return {
-      sites: { [site]: publicCompleteness(completeness.judge({ fromMs: nowMs - RECENT_MS, toMs: nowMs })) },
-    }
+    const range = { fromMs: nowMs - RECENT_MS, toMs: nowMs }
+    return { sites: { [site]: publicCompleteness(await judging(services, { plan: MATCH_ALL, range })()) } }
   })
 
   const collectors = {

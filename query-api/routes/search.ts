@@ -1,29 +1,26 @@
 import { Readable } from 'node:stream'
 import { z } from 'zod'
-import { parseQuery } from '../../core/query/parse.ts'
 import { toPublicRecord } from '../../core/record.ts'
 import type { PublicRecord } from '../../core/record.ts'
 import { metaSchema, publicRecordSchema } from '../answers.ts'
-import { decodeCursor, encodeCursor } from '../cursor.ts'
+import { NDJSON, listingParameters, planLine, readListing } from '../listing.ts'
 import type { Queries } from '../queries.ts'
-import { assertSites, iso, metaOf, q, range, resolveRange, sites, timeout } from '../questions.ts'
 import type { App } from '../schema.ts'
 import type { Services } from '../services.ts'
 
-const NDJSON = 'application/x-ndjson'
 const LIMIT_DEFAULT = 100
 /** Lines that go to the socket together. */
 const LINES_PER_CHUNK = 200
 
-export function searchRoutes(app: App, { config, site, store, clock }: Services, queries: Queries): void {
+export function searchRoutes(app: App, services: Services, queries: Queries): void {
+  const { config, store } = services
   const { limitMax, timeoutMs } = config.query
   const schema = {
-    summary: 'Search records, newest first.',
+    summary: 'Search records.',
     description:
       'With `Accept: application/x-ndjson` or `format=ndjson`: a line `{"plan":…}`, a record a line, and a last line `{"meta":…}`; an answer without it was cut off.',
     querystring: z.strictObject({
-      q,
-      ...range,
+      ...listingParameters(timeoutMs),
       limit: z.coerce
         .number()
         .int()
@@ -31,12 +28,6 @@ export function searchRoutes(app: App, { config, site, store, clock }: Services,
         .max(limitMax)
         .default(Math.min(LIMIT_DEFAULT, limitMax))
         .describe('Most records in this page.'),
-      cursor: z
-        .string()
-        .optional()
-        .describe('`meta.cursor` of the page before; it brings `from` and `to` of the first page with it.'),
-      sites,
-      timeout: timeout(timeoutMs),
       format: z.enum(['json', 'ndjson']).optional().describe('Default: what `Accept` asks for, else JSON.'),
     }),
     response: { 200: z.object({ records: z.array(publicRecordSchema), meta: metaSchema }) },
@@ -46,37 +37,24 @@ export function searchRoutes(app: App, { config, site, store, clock }: Services,
     '/v1/search',
     { schema, config: { role: 'search', produces: ['application/json', NDJSON] } },
     async (request, reply) => {
-      const ask = request.query
-      assertSites(ask.sites, site)
-      const cursor = ask.cursor === undefined ? undefined : decodeCursor(ask.cursor)
-      const nowMs = cursor?.nowMs ?? clock.nowMs()
-      const plan = parseQuery(ask.q, { nowMs })
-      const range = cursor ?? resolveRange(ask, nowMs)
-      const { fromMs, toMs } = range
-
-      const { answer, judged, tookMs } = await queries.run(
-        { response: reply.raw, timeoutMs: ask.timeout, range },
-        (signal) =>
-          store.search({ plan, range: { fromMs, toMs }, limit: ask.limit, after: cursor?.after }, signal),
+      const { limit, format } = request.query
+      const listing = readListing(request.query, services)
+      const { answer, meta } = await queries.run({ ...listing, kind: 'search', request, reply }, (signal) =>
+        store.search({ ...listing.search, limit }, signal),
       )
       const last = answer.records.at(-1)
-      const next = answer.more && last !== undefined ? { timeMs: last.timeMs, id: last.id } : undefined
-      const meta = metaOf({
-        query: ask.q,
-        range,
-        site,
-        tookMs,
-        scanned: answer.scanned,
-        returned: answer.records.length,
-        judged,
-        cursor: next === undefined ? undefined : encodeCursor({ nowMs, fromMs, toMs, after: next }),
-      })
+      const next = answer.more && last !== undefined ? { timeMs: last.timeMs, id: last.id } : null
       const records = answer.records.map(toPublicRecord)
-      if (!wantsNdjson(ask.format, request.headers.accept)) return { records, meta }
-      const first = {
-        plan: { query: ask.q, from: iso(fromMs), to: iso(toMs), limit: ask.limit, sites: [site] },
+      const envelope = {
+        meta: meta({
+          scanned: answer.scanned,
+          returned: records.length,
+          cursor: listing.cursorAt(next),
+        }),
       }
-      return reply.type(NDJSON).send(Readable.from(lines(first, records, { meta })) as never)
+      if (!wantsNdjson(format, request.headers.accept)) return { records, ...envelope }
+      const first = planLine(listing, { limit, site: services.site })
+      return reply.type(NDJSON).send(Readable.from(lines(first, records, envelope)) as never)
     },
   )
 }
@@ -86,8 +64,8 @@ function wantsNdjson(format: 'json' | 'ndjson' | undefined, accept: string | und
 }
 
 /** Made line by line as the socket takes them. */
-function* lines(first: object, records: readonly PublicRecord[], last: object): Generator<string> {
-  yield `${JSON.stringify(first)}\n`
+function* lines(first: string, records: readonly PublicRecord[], last: object): Generator<string> {
+  yield first
   for (let at = 0; at < records.length; at += LINES_PER_CHUNK) {
     const chunk = records.slice(at, at + LINES_PER_CHUNK)
     yield chunk.map((record) => `${JSON.stringify(record)}\n`).join('')

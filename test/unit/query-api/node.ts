@@ -58,6 +58,12 @@ export async function createNode(changes: Partial<Services> = {}, query: Partial
   return { app, logged, ...services }
 }
 
+/** A route with the parameters that it cannot do without. */
+export function askable(url: string, id = 'e1'): string {
+  const needed: Readonly<Record<string, string>> = { '/v1/top': '?field=host', '/v1/context': `?id=${id}` }
+  return url + (needed[url] ?? '')
+}
+
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
@@ -81,12 +87,12 @@ function createLog(logged: { level: string; fields: object; message: string }[])
 
 let batches = 0
 
-/** Stores one batch with these records, `stepMs` apart, the last one a second before NOW_MS. */
+/** Stores one batch with these records, `stepMs` apart, the last one a step before NOW_MS; returns them as stored. */
 export async function fill(
   store: Store,
   records: readonly Partial<LogRecord>[],
   stepMs = 1_000,
-): Promise<void> {
+): Promise<readonly LogRecord[]> {
   batches += 1
   const seq = batches
   const facts = {
@@ -103,17 +109,13 @@ export async function fill(
     drops: [],
     tombstones: [],
   }
-  await store.append(
-    {
-      facts,
-      records: records.map((record, index) => ({
-        ...emptyRecord(eventId(batchIdPrefix(streamId(facts), seq), index)),
-        timeMs: NOW_MS - (records.length - index) * stepMs,
-        ...record,
-      })),
-    },
-    new AbortController().signal,
-  )
+  const stored = records.map((record, index) => ({
+    ...emptyRecord(eventId(batchIdPrefix(streamId(facts), seq), index)),
+    timeMs: NOW_MS - (records.length - index) * stepMs,
+    ...record,
+  }))
+  await store.append({ facts, records: stored }, new AbortController().signal)
+  return stored
 }
 
 function emptyRecord(id: string): LogRecord {

@@ -7,7 +7,7 @@ import { metaSchema } from '../../../query-api/answers.ts'
 import { openApiDocument } from '../../../query-api/openapi.ts'
 import { operationsOf } from '../../../query-api/reference.ts'
 import type { Operation } from '../../../query-api/reference.ts'
-import { bearer, createNode } from './node.ts'
+import { askable, bearer, createNode, fill } from './node.ts'
 
 const REFERENCE = join(import.meta.dirname, '..', '..', '..', 'docs', 'reference')
 
@@ -42,6 +42,7 @@ shows the same under \`/reference\`, and as an OpenAPI 3.1 document under \`/ope
 Send \`Authorization: Bearer TOKEN\`, or the cookie of a session; a change with a cookie must come from a page of the node itself.
 Roles: \`dashboard\`, \`search\` and \`admin\` each include the ones before; \`collector\` may only deliver batches and marks.
 Failures are RFC 9457 problems, see [errors](errors.md). Closing the connection stops the work behind it.
+Every query has an id, in \`meta.id\` and in the header \`x-query-id\`: \`DELETE /v1/queries/{id}\` cancels it.
 
 ## The envelope
 
@@ -95,9 +96,7 @@ describe('the documents', () => {
     >()
     expect(document).toMatchObject({ openapi: '3.1.0', info: { title: 'Noctule', version: version.version } })
     const operations = operationsOf(document)
-    const declared = app.routeFacts.map(
-      ({ method, url }) => `${method} ${url.replace(':collector', '{collector}')}`,
-    )
+    const declared = app.routeFacts.map(({ method, url }) => `${method} ${url.replaceAll(/:(\w+)/g, '{$1}')}`)
     expect(operations.map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual(declared.toSorted())
     expect(operations.filter(({ role, summary, parts }) => !role || !summary || parts.length === 0)).toEqual(
       [],
@@ -136,19 +135,26 @@ describe('the documents', () => {
   })
 
   test('answers are what their schemas say', async () => {
-    const { app } = await createNode()
+    const { app, store } = await createNode()
+    const records = await fill(store, [
+      { pattern: 'p1', latencyMs: 3, attrs: { a: 1, b: ['x'], time: 'noon' } },
+      { level: 'error' },
+    ])
     const checked: string[] = []
     for (const { method, url, responses, role } of app.routeFacts) {
       const schema = responses['200']
       if (method !== 'GET' || schema === undefined || url === '/v1/tail') continue
-      const response = await app.inject({ url, ...(role === 'public' ? {} : { headers: bearer('admin') }) })
+      const response = await app.inject({
+        url: askable(url, records[0]?.id),
+        ...(role === 'public' ? {} : { headers: bearer('admin') }),
+      })
       const isJson = String(response.headers['content-type']).startsWith('application/json')
       const body: unknown = isJson ? response.json() : response.body
       // Parsing drops what a schema does not know: the answer holds nothing else.
       expect({ url, body: schema.parse(body) }).toEqual({ url, body })
       checked.push(url)
     }
-    expect(checked.length).toBeGreaterThan(10)
+    expect(checked.length).toBeGreaterThan(20)
   })
 
   test('the reference page shows every route and every code, without anything from outside', async () => {

@@ -197,3 +197,15 @@ test('a tail says why when the store fails under it', async () => {
   expect(JSON.stringify(tail.events)).not.toContain('bug')
   expect(logged).toContainEqual(expect.objectContaining({ level: 'error', message: 'request failed' }))
 })
+
+test('what was purged just now stands in the meta of a tail', async () => {
+  const fromMs = Date.now() - 60_000
+  const slot = { fromMs, toMs: fromMs + 1_000, class: 'debug', reason: 'size', records: 5, atMs: 0 } as const
+  const { app } = await createTailNode({ ...createMemoryStore(), purged: async () => [slot] })
+  const tail = await openTail(app)
+  await until(() => tail.events.some(({ event }) => event === 'meta'))
+  expect(tail.events.find(({ event }) => event === 'meta')?.data).toMatchObject({
+    complete: false,
+    gaps: [{ reason: 'purged', records: 5 }],
+  })
+})
