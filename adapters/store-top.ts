@@ -36,7 +36,7 @@ export function createTop(field: string): Top {
  * What a record counts for when its `field` is asked for: the same values that `field:value` finds. Absent record fields ('' and
  * null) count for nothing; an attr may be '', and of a list each different element counts. Throws UNSUPPORTED like `createTop`.
  */
-export function topValues(field: string): (record: LogRecord) => ReadonlySet<string> {
+function topValues(field: string): (record: LogRecord) => ReadonlySet<string> {
   assertCountable(field)
   if (!isFieldName(field)) return ({ attrs }) => attrValues(Object.hasOwn(attrs, field) ? attrs[field] : [])
   const { key } = RECORD_FIELDS[field]
@@ -47,7 +47,7 @@ export function topValues(field: string): (record: LogRecord) => ReadonlySet<str
 }
 
 /** Throws UNSUPPORTED for fields of which nearly every record has a value of its own. */
-export function assertCountable(field: string): void {
+function assertCountable(field: string): void {
   const instead = insteadOf(field)
   if (instead === null) return
   const message = `the values of "${field}" are not counted; ${instead}`
@@ -74,7 +74,7 @@ function counted(before: TopValue | undefined, value: string, timeMs: number): T
 }
 
 /** Then by value, in UTF-16 order: part of the contract, so that limits cut alike everywhere. */
-export function mostFrequentFirst(left: TopValue, right: TopValue): number {
+function mostFrequentFirst(left: TopValue, right: TopValue): number {
   if (left.count !== right.count) return right.count - left.count
   if (left.value === right.value) return 0
   return left.value < right.value ? -1 : 1
