@@ -8,7 +8,7 @@ import { whole } from './narrow.ts'
 export const CONTEXT_OF = ['file', 'host'] as const
 
 /** Lines that are further away from a line are not around it. */
-export const CONTEXT_REACH_MS = 24 * 3_600_000
+const CONTEXT_REACH_MS = 24 * 3_600_000
 
 export interface ContextRequest {
   readonly id: string

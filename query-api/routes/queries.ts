@@ -38,7 +38,7 @@ export function queryRoutes(app: App, { running }: Queries): void {
   const cancel = {
     summary: 'Cancel a query: one of your own, or any for an administrator.',
     description: 'The query is answered with the problem CANCELLED, which names who cancelled it.',
-    params: z.strictObject({ id: z.string().min(1) }),
+    params: z.strictObject({ id: z.string().min(1).describe('`meta.id` of the query.') }),
     response: { 204: z.void() },
   }
   app.delete('/v1/queries/:id', { schema: cancel, config: { role: 'search' } }, async (request, reply) => {
