@@ -43,7 +43,7 @@ export function addContextCommand(program: Command, terminal: Terminal): void {
     exits: EXITS_OF_ANSWERS,
     examples: [
       "noctule search --ids -n 1 'level:fatal'",
-      'noctule context 0JQ5Z7T3M2K8W1C4V6B9N0R5XAHE --time 2026-11-21T03:12:07.123Z --of host -B 50',
+      'noctule context sb49apqocqjqaans0000000c04s6 --time 2026-11-21T03:12:07.123Z --of host -B 50',
     ],
   })
 }

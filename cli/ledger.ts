@@ -3,30 +3,36 @@ import { collectorsSchema, parseAnswer, sitesSchema } from './answers.ts'
 import { connect } from './client.ts'
 import type { ConnectionOptions } from './client.ts'
 import { completenessRemark, isComplete } from './completeness.ts'
+import { grouped } from './format.ts'
 import { EXITS_OF_ACTS, EXITS_OF_ANSWERS, explained } from './help.ts'
 import { withConnection, withOutput } from './questions.ts'
 import type { OutputOptions } from './questions.ts'
 import { writeTable } from './table.ts'
+import type { Column } from './table.ts'
 import { EXIT, harmless, runCommand, write } from './terminal.ts'
 import type { ExitCode, Terminal } from './terminal.ts'
 
 type Options = ConnectionOptions & OutputOptions
 type Row = Readonly<Record<string, unknown>>
 
-const SITE_COLUMNS = columnsNamed('site', 'complete', 'completeTo', 'gapsTotal')
-const COLLECTOR_COLUMNS = columnsNamed(
-  'collector',
-  'host',
-  'site',
-  'state',
-  'watermark',
-  'markAt',
-  'pendingRecords',
-  'skewMs',
-)
+const SITE_COLUMNS = [...texts('site', 'complete', 'completeTo'), ...numbers('gapsTotal')]
+const COLLECTOR_COLUMNS = [
+  ...texts('collector', 'host', 'site', 'state', 'watermark', 'markAt'),
+  ...numbers('pendingRecords', 'skewMs'),
+]
 
-function columnsNamed(...names: readonly string[]) {
-  return names.map((name) => ({ name, value: (row: Row) => row[name] }))
+function texts(...names: readonly string[]): Column<Row>[] {
+  return names.map((name) => ({ name, value: (row) => row[name] }))
+}
+
+function numbers(...names: readonly string[]): Column<Row>[] {
+  const shown = (value: unknown) => (typeof value === 'number' ? grouped(value) : '')
+  return names.map((name) => ({
+    name,
+    value: (row) => row[name],
+    shown: (row) => shown(row[name]),
+    align: 'right',
+  }))
 }
 
 /** Adds `sites` and `collectors`: what the completeness ledger knows. */
@@ -43,7 +49,7 @@ export function addLedgerCommands(program: Command, terminal: Terminal): void {
 
 function addCollectorsCommands(program: Command, terminal: Terminal): void {
   const collectors = program.command('collectors').description('the collectors that were seen')
-  explained(collectors, { examples: ['noctule collectors', 'noctule collectors retire web-7'] })
+  explained(collectors, { examples: ['noctule collectors', 'noctule collectors retire 7d442a5d3b8adafd'] })
 
   const list = collectors.command('list', { isDefault: true }).description('show them and what waits there')
   withConnection(withOutput(list)).action((options: Options) =>
@@ -61,7 +67,7 @@ function addCollectorsCommands(program: Command, terminal: Terminal): void {
   explained(retire, {
     notes: 'A collector that sends again is expected again.',
     exits: EXITS_OF_ACTS,
-    examples: ['noctule collectors retire web-7'],
+    examples: ['noctule collectors retire 7d442a5d3b8adafd'],
   })
 }
 

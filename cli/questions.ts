@@ -78,7 +78,7 @@ export function withFilters(command: Command): Command {
     .option('--host <name>', 'only this host', several)
 }
 
-export function withRange(command: Command): Command {
+function withRange(command: Command): Command {
   return command
     .addOption(
       new Option('--since <duration>', 'the last 15m, 2h, 1d, …')

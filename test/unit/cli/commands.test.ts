@@ -102,8 +102,8 @@ test('sites shows every site; one that is incomplete makes the exit code 3', asy
   expect(run.code).toBe(3)
   expect(run.stdout.split('\n')).toEqual([
     'site  complete  completeTo                gapsTotal',
-    'eu    yes       2026-11-21T03:12:07.000Z  0',
-    'us    no        2026-11-21T03:10:01.000Z  1',
+    'eu    yes       2026-11-21T03:12:07.000Z          0',
+    'us    no        2026-11-21T03:10:01.000Z          1',
     '',
   ])
   expect(run.stderr).toMatch(/^INCOMPLETE: complete for 1 of 2 sites; us: /)

@@ -205,11 +205,11 @@ test('Ctrl-C ends the request and says where the part is', async () => {
   expect(run).toMatchObject({ code: 130, stdout: '' })
   expect(run.stderr).toMatch(/^stopped after [02] records, 0\.0 MiB; what came is in .*\.part\n$/)
   expect(readdirSync(folder)).toEqual(['out.ndjson.part'])
-  await expect.poll(() => isGone).toBe(true)
+  await expect.poll(() => isGone, { timeout: 5_000 }).toBe(true)
 })
 
 async function appears(path: string): Promise<void> {
-  await expect.poll(() => readdirSync(folder).some((name) => path.endsWith(name))).toBe(true)
+  await expect.poll(() => readdirSync(folder).some((name) => path.endsWith(name)), { timeout: 5_000 }).toBe(true)
 }
 
 test('a reader that leaves early is no failure', async () => {

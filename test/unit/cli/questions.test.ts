@@ -231,7 +231,7 @@ test.each(CASES)('$path: Ctrl-C gives up the request', async ({ args }) => {
     interruptAfter: asked.promise,
   })
   expect(run).toEqual({ code: 130, stdout: '', stderr: '' })
-  await expect.poll(() => isGone).toBe(true)
+  await expect.poll(() => isGone, { timeout: 5_000 }).toBe(true)
 })
 
 test.each(CASES)('$path: nothing from a log steers the terminal', async ({ args, answer }) => {
