@@ -209,7 +209,9 @@ test('Ctrl-C ends the request and says where the part is', async () => {
 })
 
 async function appears(path: string): Promise<void> {
-  await expect.poll(() => readdirSync(folder).some((name) => path.endsWith(name)), { timeout: 5_000 }).toBe(true)
+  await expect
+    .poll(() => readdirSync(folder).some((name) => path.endsWith(name)), { timeout: 5_000 })
+    .toBe(true)
 }
 
 test('a reader that leaves early is no failure', async () => {
