@@ -24,26 +24,39 @@ export function quantile(values: readonly number[], p: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))] ?? Number.NaN
 }
 
+function allBaselines(): Record<string, Figures> {
+  return existsSync(BASELINES) ? (JSON.parse(readFileSync(BASELINES, 'utf8')) as Record<string, Figures>) : {}
+}
+
+/** The stored figures of a bench; none: {}. */
+export function baselineOf(name: string): Figures {
+  return allBaselines()[name] ?? {}
+}
+
+/** With `BENCH_STORE=1` the figures become the baseline. */
+export function keepBaseline(name: string, figures: Figures): void {
+  if (process.env['BENCH_STORE'] !== '1') return
+  writeFileSync(BASELINES, `${JSON.stringify({ ...allBaselines(), [name]: figures }, null, 2)}\n`)
+}
+
 /** Prints figures beside the stored baseline; `BENCH_STORE=1` makes them the new baseline. */
 export function report(name: string, figures: Figures): void {
-  const baselines = (existsSync(BASELINES) ? JSON.parse(readFileSync(BASELINES, 'utf8')) : {}) as Record<
-    string,
-    Figures
-  >
-  const before = baselines[name]
+  const before = baselineOf(name)
   console.log(`${name} (load ${loadavg()[0]?.toFixed(1)})`)
   for (const [key, value] of Object.entries(figures)) {
-    const old = before?.[key]
-    const ratio =
-      typeof old === 'number' && typeof value === 'number' && old !== 0
-        ? `  ×${(value / old).toFixed(2)}`
-        : ''
+    const beside = besideBaseline(value, before[key])
     console.log(
-      `  ${key.padEnd(36)} ${String(value).padStart(12)}${old === undefined ? '' : `  baseline ${old}${ratio}`}`,
+      `  ${key.padEnd(36)} ${String(value).padStart(12)}${beside === '' ? '' : `  baseline ${beside}`}`,
     )
   }
-  if (process.env['BENCH_STORE'] !== '1') return
-  writeFileSync(BASELINES, `${JSON.stringify({ ...baselines, [name]: figures }, null, 2)}\n`)
+  keepBaseline(name, figures)
+}
+
+/** The old figure, and how many times as large the new one is. */
+export function besideBaseline(value: number | string, old: number | string | undefined): string {
+  if (old === undefined) return ''
+  const isRatio = typeof old === 'number' && typeof value === 'number' && old !== 0
+  return isRatio ? `${old}  ×${(value / old).toFixed(2)}` : String(old)
 }
 
 export const rounded = (value: number, digits = 1) => Number(value.toFixed(digits))
