@@ -6,22 +6,32 @@ import type { LedgerDocument } from '../../core/ledger/types.ts'
 import type {
   ArrivalsRequest,
   Clock,
+  ExplainRequest,
   Fs,
   Logger,
   SearchRequest,
   Store,
-  StoreStats,
 } from '../../core/ports.ts'
+import type { Retention } from '../../core/retention.ts'
 import { encodeChunks } from './columns.ts'
+import type { SegmentEntry } from './catalog.ts'
+import { createCompactor } from './compactor.ts'
+import type { Compactor } from './compactor.ts'
 import { openDuckDb } from './duckdb.ts'
 import type { Sql } from './duckdb.ts'
 import { openJournal } from './journal.ts'
 import type { Journal, Unsealed } from './journal.ts'
+import { createPolicies } from './partitions.ts'
+import type { Policies } from './partitions.ts'
+import { createPurger } from './purger.ts'
+import type { Purger } from './purger.ts'
 import { createQueries } from './queries.ts'
 import { createSealer } from './sealer.ts'
 import type { Sealer } from './sealer.ts'
+import { rebuildFile } from './segment-writer.ts'
 import { createShelf } from './shelf.ts'
 import type { Generation, Shelf } from './shelf.ts'
+import { statsOf } from './stats.ts'
 import type { EncodedBatch } from './wal-entry.ts'
 import { addToTable, createWriter, openGeneration } from './writer.ts'
 import type { Writer } from './writer.ts'
@@ -41,6 +51,7 @@ export interface EngineOptions {
   /** Memory limit of the query engine in MiB. */
   readonly memoryMbMax: number
   readonly threads: number
+  readonly retention: Retention
 }
 
 export interface EngineParts {
@@ -75,34 +86,44 @@ export async function openEngine(options: EngineOptions, { fs, clock, log }: Eng
   const lock = await fs.lock(options.dir)
   try {
     const journal = await openJournal(fs, options.dir)
+    const policies = createPolicies(options.retention)
     const { memoryMbMax, threads } = options
     const tempDir = await emptyFolder(fs, join(options.dir, 'tmp'))
     const sql = await openDuckDb({ memoryMbMax, threads, tempDir })
-    const shelf = createShelf(journal, log)
+    const rebuild = oneAtATime((segment: SegmentEntry, file: 'index' | 'rollup') =>
+      rebuildFile({ sql, journal }, segment, file),
+    )
+    const shelf = createShelf({ journal, policies, clock, log, rebuild, readFile: fs.readFile })
     const ledger = createLedger(journal.snapshot.ledger)
-    const sealer = createSealer({ journal, shelf, sql, clock, log })
+    const shared = { journal, shelf, sql, policies, clock, log }
+    const sealer = createSealer({ ...shared, onSealed: () => compactor.look() })
+    const compactor: Compactor = createCompactor({ ...shared, sealer })
+    const purger = createPurger(shared)
     const arrivals = createArrivalSignal(clock)
-    const active = await restore({ journal, shelf, sql, ledger, sealer })
-    for (const { file, problem } of journal.setAside)
+    const active = await restore({ ...shared, ledger, sealer })
+    for (const { file, problem } of journal.state.setAside)
       log.error({ file, problem }, 'a damaged file is set aside')
     const writer = createWriter(
-      { journal, shelf, sealer, sql, ledger, clock, log, onArrival: () => arrivals.ring() },
+      { ...shared, sealer, ledger, onArrival: () => arrivals.ring() },
       { ...options, walBytesMax: memoryMbMax * WAL_SHARE * 2 ** 20 },
       active,
     )
-    return engineOver({
-      journal,
-      shelf,
-      sql,
-      ledger,
-      writer,
-      sealer,
-      arrivals,
-      release: () => lock.release(),
-    })
+    await purger.run().catch(() => undefined) // It is tried again in a minute, and what is due is hidden.
+    const release = () => lock.release()
+    return engineOver({ ...shared, ledger, writer, sealer, compactor, purger, arrivals, release })
   } catch (error) {
     await lock.release()
     throw error
+  }
+}
+
+/** One call waits for the one before. */
+function oneAtATime<T extends unknown[]>(work: (...given: T) => Promise<void>): typeof work {
+  let last: Promise<void> = Promise.resolve()
+  return (...given) => {
+    const done = last.then(() => work(...given))
+    last = done.catch(() => undefined)
+    return done
   }
 }
 
@@ -110,14 +131,19 @@ interface Running {
   readonly journal: Journal
   readonly shelf: Shelf
   readonly sql: Sql
+  readonly policies: Policies
+  readonly clock: Clock
   readonly ledger: Ledger
   readonly writer: Writer
   readonly sealer: Sealer
+  readonly compactor: Compactor
+  readonly purger: Purger
   readonly arrivals: ReturnType<typeof createArrivalSignal>
   readonly release: () => Promise<void>
 }
 
-function engineOver({ journal, shelf, sql, ledger, writer, sealer, arrivals, release }: Running): Engine {
+function engineOver(running: Running): Engine {
+  const { journal, shelf, sql, ledger, writer, sealer, compactor, purger, arrivals, release } = running
   const queries = createQueries(sql, shelf)
   const underway = new Set<Promise<unknown>>()
   let closing: Promise<void> | undefined
@@ -126,17 +152,19 @@ function engineOver({ journal, shelf, sql, ledger, writer, sealer, arrivals, rel
   async function during<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
     signal?.throwIfAborted()
     if (closing !== undefined) throw new ServiceError('SHUTTING_DOWN', 'the store is closed')
-    const running = work()
-    underway.add(running)
+    const working = work()
+    underway.add(working)
     try {
-      return await running
+      return await working
     } finally {
-      underway.delete(running)
+      underway.delete(working)
     }
   }
 
   async function shut(): Promise<void> {
+    purger.close()
     await Promise.allSettled(underway)
+    await compactor.close()
     await writer.close()
     await sealer.close()
     for (const { wal } of shelf.generations) await wal.close()
@@ -144,6 +172,15 @@ function engineOver({ journal, shelf, sql, ledger, writer, sealer, arrivals, rel
     await shelf.close()
     sql.close()
     await release()
+  }
+
+  /** What is due in memory goes too: it is sealed first. */
+  async function purge(): ReturnType<Engine['purge']> {
+    if (shelf.dueInMemory().length > 0) {
+      await writer.rotate()
+      await sealer.room(1)
+    }
+    return purger.run()
   }
 
   return {
@@ -155,7 +192,10 @@ function engineOver({ journal, shelf, sql, ledger, writer, sealer, arrivals, rel
         const { records, ...page } = await queries.search(request, signal)
         return { ...page, chunks: await encodeChunks(records) }
       }),
+    exportPage: (request, signal) => during(signal, () => queries.exportPage(request, signal)),
     histogram: (request, signal) => during(signal, () => queries.histogram(request, signal)),
+    top: (request, signal) => during(signal, () => queries.top(request, signal)),
+    explain: (request, signal) => during(signal, () => queries.explain(request)),
     arrivals: (request, signal) =>
       during(signal, async () => {
         const { arrivals, position } = await queries.arrivals(request, signal)
@@ -164,7 +204,9 @@ function engineOver({ journal, shelf, sql, ledger, writer, sealer, arrivals, rel
       }),
     head: () => during(undefined, async () => shelf.position),
     onArrival: (listener) => arrivals.listen(listener),
-    stats: () => during(undefined, async () => statsOf(journal, shelf)),
+    stats: () => during(undefined, async () => statsOf(running)),
+    purged: (request: ExplainRequest) => during(undefined, async () => purger.list(request)),
+    purge: () => during(undefined, purge),
     close: () => (closing ??= shut()),
   }
 }
@@ -173,6 +215,7 @@ interface Restoring {
   readonly journal: Journal
   readonly shelf: Shelf
   readonly sql: Sql
+  readonly policies: Policies
   readonly ledger: Ledger
   readonly sealer: Sealer
 }
@@ -180,7 +223,7 @@ interface Restoring {
 /** Rebuilds the generations that are not sealed; the newest goes on, the others are sealed. */
 async function restore(parts: Restoring): Promise<Generation> {
   const { journal, shelf, sealer, ledger } = parts
-  const positions = journal.segments.map(({ lastPosition }) => lastPosition)
+  const positions = journal.state.segments.map(({ lastPosition }) => lastPosition)
   shelf.position = Math.max(journal.snapshot.position, ...positions)
   let active: Generation | undefined
   for (const unsealed of journal.unsealed) {
@@ -235,18 +278,5 @@ function createArrivalSignal(clock: Clock) {
       listeners.add(listener)
       return () => listeners.delete(listener)
     },
-  }
-}
-
-function statsOf({ segments, setAside }: Journal, { generations }: Shelf): StoreStats {
-  const all = [...segments, ...generations].filter(({ records }) => records > 0)
-  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
-  return {
-    records: sum(all.map(({ records }) => records)),
-    bytesOnDisk: sum([...segments.map(({ bytes }) => bytes), ...generations.map(({ wal }) => wal.size)]),
-    segments: segments.length,
-    oldestMs: all.reduce<number | null>((min, { minMs }) => Math.min(min ?? minMs, minMs), null),
-    newestMs: all.reduce<number | null>((max, { maxMs }) => Math.max(max ?? maxMs, maxMs), null),
-    setAside: [...setAside],
   }
 }

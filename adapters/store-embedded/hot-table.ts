@@ -1,7 +1,7 @@
 import { mergeColumns, SOURCE_FIELDS } from './columns.ts'
 import type { Columns, Source } from './columns.ts'
 import type { ColumnSource, ColumnType, Sql, TableWriter } from './duckdb.ts'
-import { sqlText } from './plan-sql.ts'
+import type { CountedRecord, Policies } from './partitions.ts'
 
 /** Stands for "absent" in the hot table, where a NULL would be slow to write. */
 const NO_OFFSET = -(2 ** 53)
@@ -25,6 +25,8 @@ const ROW_COLUMNS = {
   raw_latency: 'double',
   raw_bytes: 'double',
   attrs: 'varchar',
+  raw_plain: 'integer',
+  class: 'integer',
 } as const satisfies Readonly<Record<string, ColumnType>>
 
 const SOURCE_COLUMNS = {
@@ -36,23 +38,35 @@ const SOURCE_COLUMNS = {
 const SEGMENT_COLUMNS = `pos, time, stream, seq, idx, ingested, message, level, service, version, host, site, tier, path,
   nullif(raw_offset, ${NO_OFFSET}) AS "offset", trace, pattern, CASE WHEN NOT isnan(raw_status) THEN raw_status END AS status,
   CASE WHEN NOT isnan(raw_latency) THEN raw_latency END AS latency,
-  CASE WHEN NOT isnan(raw_bytes) THEN raw_bytes END AS bytes, attrs`
+  CASE WHEN NOT isnan(raw_bytes) THEN raw_bytes END AS bytes, attrs, raw_plain = 1 AS plain`
 
 /** Records of one generation that is not sealed yet. What most records share stands once, in a second table. */
 export interface HotTable {
-  /** Adds records at the positions from `firstPosition` on; readable after `flush`. */
-  add(columns: Columns, firstPosition: number): void
+  /** Adds records at the positions from `firstPosition` on, and gives each to `onRow`; readable after `flush`. */
+  add(columns: Columns, firstPosition: number, onRow: (row: CountedRecord) => void): void
   flush(): void
-  /** SELECT of the records up to `position`, with the columns of a segment. */
-  relation(position: number): string
+  /** SELECT of the records up to `position` that the condition holds for, with the columns of a segment. */
+  relation(position: number, condition?: string): string
+  /** SELECT of the records that any of these disjoint conditions holds for, one after the other. */
+  rowsWhere(conditions: readonly string[]): string
+  /** SELECT of the `time` of the records that the condition holds for. */
+  timesWhere(condition: string): string
   /** No more records are added. */
   finish(): void
-  /** Writes all records, oldest first, to a Parquet file. */
-  writeTo(path: string): Promise<void>
   drop(): Promise<void>
 }
 
-export async function createHotTable(sql: Sql, gen: number): Promise<HotTable> {
+/** The records of a class in a slot, as a condition on a hot table. */
+export function inPartition(classIndex: number, slotMs: number, slotEndMs: number): string {
+  return `class = ${classIndex} AND least(time, ingested) >= ${slotMs} AND least(time, ingested) < ${slotEndMs}`
+}
+
+/** Leaves out the records of a class from before a time. */
+export function keptFrom(classIndex: number, fromMs: number): string {
+  return `(class <> ${classIndex} OR least(time, ingested) >= ${fromMs})`
+}
+
+export async function createHotTable(sql: Sql, gen: number, policies: Policies): Promise<HotTable> {
   const rows = `hot_${gen}`
   const shared = `hot_source_${gen}`
   await sql.run(`CREATE OR REPLACE TABLE ${rows} (${declared(ROW_COLUMNS)})`)
@@ -60,21 +74,41 @@ export async function createHotTable(sql: Sql, gen: number): Promise<HotTable> {
   const rowWriter = await sql.writer(rows)
   const sources = createSourceTable(await sql.writer(shared))
   let waiting: Columns[] = []
+  let waitingClasses: number[] = []
   let positions: number[] = []
 
   function write() {
     if (positions.length === 0) return
     const columns = mergeColumns(waiting)
     const sourceOf = columns.sources.map((source) => sources.indexOf(source))
-    rowWriter.add(columns.rows, rowSources(columns, sourceOf, positions))
+    rowWriter.add(columns.rows, rowSources(columns, { sourceOf, positions, classes: waitingClasses }))
     waiting = []
+    waitingClasses = []
     positions = []
   }
 
+  const joined = (selected: string) =>
+    `SELECT ${SEGMENT_COLUMNS} FROM (${selected}) JOIN ${shared} USING (src)`
+  const selectWhere = (condition: string) => `SELECT * FROM ${rows} WHERE ${condition}`
   return {
-    add(columns, firstPosition) {
+    add(columns, firstPosition, onRow) {
       waiting.push(columns)
-      for (let row = 0; row < columns.rows; row++) positions.push(firstPosition + row)
+      const classAt = createClassReader(columns, policies)
+      const { sources: from, levels } = columns
+      for (let row = 0; row < columns.rows; row++) {
+        const classIndex = classAt(row)
+        const position = firstPosition + row
+        positions.push(position)
+        waitingClasses.push(classIndex)
+        onRow({
+          classIndex,
+          position,
+          timeMs: columns.time[row] ?? 0,
+          ingestedMs: columns.ingested[row] ?? 0,
+          level: levels[columns.level[row] ?? 0] ?? '',
+          service: from[columns.source[row] ?? 0]?.service ?? '',
+        })
+      }
       if (positions.length >= WAITING_ROWS_MAX) write()
     },
     flush() {
@@ -82,22 +116,34 @@ export async function createHotTable(sql: Sql, gen: number): Promise<HotTable> {
       sources.flush()
       rowWriter.flush()
     },
-    relation: (position) =>
-      `SELECT ${SEGMENT_COLUMNS} FROM (SELECT * FROM ${rows} WHERE pos <= ${position}) JOIN ${shared} USING (src)`,
+    relation: (position, condition = 'true') => joined(selectWhere(`pos <= ${position} AND ${condition}`)),
+    rowsWhere: (conditions) => joined(conditions.map(selectWhere).join(' UNION ALL ')),
+    timesWhere: (condition) => `SELECT time FROM ${rows} WHERE ${condition}`,
     finish() {
       write()
       rowWriter.close()
       sources.close()
     },
-    async writeTo(path) {
-      // Sorted before the join: sorting the wide rows costs four times as much.
-      await sql.run(`COPY (SELECT ${SEGMENT_COLUMNS} FROM (SELECT * FROM ${rows} ORDER BY time, pos) JOIN ${shared} USING (src))
-        TO ${sqlText(path)} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 3, ROW_GROUP_SIZE 65536)`)
-    },
     async drop() {
       await sql.run(`DROP TABLE ${rows}`)
       await sql.run(`DROP TABLE ${shared}`)
     },
+  }
+}
+
+/** The class follows from what few records of a chunk differ in. */
+function createClassReader(
+  { sources, levels, source, level }: Columns,
+  { classes, classOf }: Policies,
+): (row: number) => number {
+  if (classes.length === 1) return () => 0
+  const known: (number | undefined)[] = []
+  return (row) => {
+    const key = (source[row] ?? 0) * levels.length + (level[row] ?? 0)
+    const from = sources[source[row] ?? 0]
+    const before = known[key]
+    if (before !== undefined || from === undefined) return before ?? 0
+    return (known[key] = classOf({ ...from, level: levels[level[row] ?? 0] ?? '' }))
   }
 }
 
@@ -107,11 +153,13 @@ function declared(columns: Readonly<Record<string, string>>): string {
     .join(', ')
 }
 
-function rowSources(
-  columns: Columns,
-  sourceOf: readonly number[],
-  positions: readonly number[],
-): ColumnSource[] {
+interface RowFacts {
+  readonly sourceOf: readonly number[]
+  readonly positions: readonly number[]
+  readonly classes: readonly number[]
+}
+
+function rowSources(columns: Columns, { sourceOf, positions, classes }: RowFacts): ColumnSource[] {
   const { levels, level, source, offset } = columns
   const at: Readonly<Record<keyof typeof ROW_COLUMNS, (row: number) => number | string>> = {
     pos: (row) => positions[row] ?? NaN,
@@ -129,6 +177,8 @@ function rowSources(
     raw_latency: from(columns.latency),
     raw_bytes: from(columns.bytes),
     attrs: textFrom(columns.attrs),
+    raw_plain: from(columns.plain),
+    class: (row) => classes[row] ?? 0,
   }
   return Object.entries(ROW_COLUMNS).map(
     ([name, type]) => ({ type, at: at[name as keyof typeof ROW_COLUMNS] }) as ColumnSource,

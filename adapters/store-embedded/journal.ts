@@ -1,46 +1,39 @@
-import { basename, join } from 'node:path'
-import { crc32 } from 'node:zlib'
+import { basename } from 'node:path'
 import { emptyLedger } from '../../core/ledger/apply.ts'
 import type { LedgerDocument } from '../../core/ledger/types.ts'
-import type { Fs, StoreStats } from '../../core/ports.ts'
-import { EMPTY_BYTES, encodeFile, openFramedFile, readIfThere, scanFrames } from './framed-file.ts'
+import type { Fs } from '../../core/ports.ts'
+import type { Purged } from '../store-purged.ts'
+import { EMPTY_CATALOG, decodeCatalogEntry, openCatalog, withEntry } from './catalog.ts'
+import type { Catalog, CatalogEntry, CatalogState, SegmentEntry, SegmentFacts } from './catalog.ts'
+import {
+  SEGMENT_FILES,
+  checksum,
+  moveAside,
+  numbersOf,
+  pathsOf,
+  problemOfFile,
+  readFrames,
+  segmentOfName,
+} from './files.ts'
+import type { FileSum, Paths, SegmentFile } from './files.ts'
+import { EMPTY_BYTES, encodeFile, openFramedFile } from './framed-file.ts'
 import { decodeEntry, encodeEntry } from './wal-entry.ts'
 import type { WalEntry } from './wal-entry.ts'
 
 /**
  * What is durable, in one directory:
  *
- *     wal/<gen>.wal      batches and ledger notes of one generation, until it is sealed
- *     seg/<gen>.parquet  the records of a sealed generation
- *     catalog            an entry for every segment; writing it is the commit of a seal
- *     ledger             ledger state up to the end of generation `gen`, and the highest position given by then
- *     aside/             damaged files, kept for a person
+ *     wal/<gen>.wal            batches and ledger notes of one generation, until it is sealed
+ *     seg/<id>.parquet         the records of a segment; beside it <id>.index and <id>.rollup.parquet
+ *     seg/….tmp                a draft: it counts only if the catalog has its segment; then it only waits for its name
+ *     catalog                  what became of generations and segments; writing it is the commit of a seal, compaction or purge
+ *     ledger                   ledger state up to the end of generation `gen`, and the highest position given by then
+ *     aside/                   damaged files, kept for a person
  *
  * A generation in the catalog needs no WAL; any other one is rebuilt from it. What generations up to the ledger's own did to the
- * ledger is in it already. Every step may be interrupted and done again.
+ * ledger is in it already. A file loses its draft name only after the commit, so that a whole file which the catalog does not know
+ * is never the rest of something interrupted. Every step may be interrupted and done again.
  */
-const GEN_DIGITS = 12
-const READ_BYTES = 1 << 20
-
-export interface SegmentFacts {
-  readonly gen: number
-  readonly records: number
-  readonly firstPosition: number
-  readonly lastPosition: number
-  readonly minMs: number
-  readonly maxMs: number
-  readonly levels: readonly string[]
-  /** null: too many to list. */
-  readonly services: readonly string[] | null
-}
-
-/** A segment as the catalog knows it. */
-export interface SegmentEntry extends SegmentFacts {
-  readonly bytes: number
-  readonly crc32: number
-}
-
-export type SetAside = StoreStats['setAside'][number]
 
 /** Ledger state at the end of a generation, with everything of it applied. */
 export interface LedgerSnapshot {
@@ -65,144 +58,282 @@ export interface Wal {
   close(): Promise<void>
 }
 
+export type PurgeEntry = Omit<Extract<CatalogEntry, { type: 'purged' }>, 'type'>
+
 export interface Journal {
-  readonly segments: readonly SegmentEntry[]
-  readonly setAside: readonly SetAside[]
+  readonly state: CatalogState
   /** As it was found. */
   readonly snapshot: LedgerSnapshot
   /** Oldest first. */
   readonly unsealed: readonly Unsealed[]
   readonly nextGen: number
-  segmentPath(gen: number): string
-  /** Where a segment is written before `commit` takes it. */
-  draftPath(gen: number): string
+  /** An id that was never given, not even to a draft that came to nothing. */
+  newSegment(): number
+  /** Where a file of a segment in the catalog is. */
+  path(id: number, file: SegmentFile): string
+  /** Where a file is written before the catalog knows its segment. */
+  draft(id: number, file: SegmentFile): string
+  writeDraft(id: number, file: SegmentFile, bytes: Uint8Array): Promise<void>
+  /** Removes the drafts of a segment that came to nothing; what fails is done at the next start. */
+  discard(id: number): Promise<void>
   /** Opens the WAL of a generation behind its first `bytes`. */
   openWal(gen: number, bytes?: number): Promise<Wal>
-  /** Makes a generation durable without its WAL: its draft, when it has records, becomes a segment. May be repeated. */
-  commit(facts: SegmentFacts, snapshot: LedgerSnapshot): Promise<SegmentEntry | null>
+  /** Makes a generation durable without its WAL: its drafts become segments. May be repeated. */
+  seal(
+    gen: number,
+    made: { readonly segments: readonly SegmentFacts[]; readonly expired: readonly Purged[] },
+    snapshot: LedgerSnapshot,
+  ): Promise<readonly SegmentEntry[]>
   removeWal(gen: number): Promise<void>
-  /** What is wrong with the segment's file, if anything; reads all of it. */
-  problemOf(segment: SegmentEntry): Promise<string | undefined>
-  /** Stops serving a damaged segment and puts its file beside. */
+  /** A draft takes the place of these segments; null, and nothing happens, when one of them is not in the catalog any more. */
+  compact(removed: readonly SegmentEntry[], made: SegmentFacts): Promise<SegmentEntry | null>
+  /** In one step; segments that left meanwhile stay out of it. */
+  purge(decide: (state: CatalogState) => readonly PurgeEntry[]): Promise<readonly PurgeEntry[]>
+  /** Removes the files of segments that left the catalog. */
+  removeFiles(ids: readonly number[]): Promise<void>
+  /** What is wrong with a file of the segment, if anything; reads all of it. */
+  problemOf(segment: SegmentEntry, file: SegmentFile): Promise<string | undefined>
+  /** The draft of a sidecar or roll-up takes the place of the one there is. */
+  rebuild(segment: SegmentEntry, file: 'index' | 'rollup', rollups: readonly string[]): Promise<void>
+  /** Stops serving a damaged segment and puts its files beside. */
   putAside(segment: SegmentEntry, problem: string): Promise<void>
   close(): Promise<void>
 }
 
-type CatalogEntry =
-  | ({ readonly type: 'segment' } & SegmentEntry)
-  | ({ readonly type: 'aside'; readonly gen: number | null } & SetAside)
-
-/** Opens the journal of a locked directory: cuts torn ends, puts damage beside, removes what interrupted seals left. */
+/** Opens the journal of a locked directory: cuts torn ends, puts damage beside, removes what interrupted work left. */
 export async function openJournal(fs: Fs, dir: string): Promise<Journal> {
   const paths = pathsOf(dir)
   for (const folder of [paths.wal, paths.seg, paths.aside]) await fs.mkdir(folder)
   const found = await readAll(fs, paths)
-  const catalog = await openFramedFile(fs, paths.catalog, dir, found.catalogBytes)
-  let segments = found.entries.flatMap((entry) => (entry.type === 'segment' ? entry : []))
-  const setAside: SetAside[] = []
-
-  function take(entry: CatalogEntry): void {
-    if (entry.type === 'segment') segments = [...segments.filter(({ gen }) => gen !== entry.gen), entry]
-    else {
-      const { type: _type, gen, ...facts } = entry
-      segments = segments.filter((segment) => segment.gen !== gen)
-      setAside.push(facts)
-    }
-  }
-
-  async function record(entry: CatalogEntry): Promise<void> {
-    await catalog.append([Buffer.from(JSON.stringify(entry))])
-    take(entry)
-  }
-
-  async function putAside(segment: SegmentEntry, problem: string): Promise<void> {
-    const path = paths.segment(segment.gen)
-    const { gen, records, minMs, maxMs } = segment
-    if ((await fs.size(path)) !== null) await move(fs, path, paths)
-    await record({ ...asideEntry(basename(path), problem), gen, records, fromMs: minMs, toMs: maxMs + 1 })
-  }
-
-  found.entries.forEach(take)
-  for (const entry of found.damage) await record(entry)
-  for (const segment of segments) {
-    const bytes = await fs.size(paths.segment(segment.gen))
-    if (bytes !== segment.bytes) await putAside(segment, bytes === null ? 'missing' : 'wrong length')
-  }
-
+  const file = { path: paths.catalog, folder: dir, bytes: found.catalogBytes }
+  const catalog = await openCatalog(fs, file, found.state)
+  if (found.damage.length > 0) await catalog.record(() => found.damage)
+  catalog.forget(found.gone)
+  const files = createSegmentFiles(fs, paths, catalog)
+  await files.finishNames()
+  let lastId = found.lastId
   return {
-    get segments() {
-      return segments
+    get state() {
+      return catalog.state
     },
-    setAside,
     snapshot: found.snapshot,
     unsealed: found.unsealed,
     nextGen: found.nextGen,
-    segmentPath: paths.segment,
-    draftPath: paths.draft,
+    newSegment: () => (lastId += 1),
     openWal: async (gen, bytes) => walOver(await openFramedFile(fs, paths.walFile(gen), paths.wal, bytes)),
-    async commit(facts, snapshot) {
-      const entry = facts.records === 0 ? null : { ...facts, ...(await publish(fs, paths, facts.gen)) }
-      await saveLedger(fs, paths, snapshot)
-      if (entry !== null) await record({ type: 'segment', ...entry })
-      return entry
+    async removeWal(gen) {
+      await fs.remove(paths.walFile(gen))
+      await fs.syncDir(paths.wal)
+      catalog.forget({ gens: [gen] })
     },
-    removeWal: (gen) => fs.remove(paths.walFile(gen)),
-    problemOf: (segment) => problemOf(fs, paths.segment(segment.gen), segment),
-    putAside,
+    async seal(gen, { segments, expired }, snapshot) {
+      const entries = await files.publish(segments)
+      await fs.replaceFile(paths.ledger, encodeFile([Buffer.from(JSON.stringify(snapshot))]))
+      const sealed: CatalogEntry = { type: 'sealed', gen, segments: entries, expired }
+      await catalog.record(
+        () => [sealed],
+        () => files.name(entries),
+      )
+      return entries
+    },
+    async compact(removed, made) {
+      const [segment] = await files.publish([made])
+      if (segment === undefined) return null
+      const ids = removed.map(({ id }) => id)
+      const compacted: CatalogEntry = { type: 'compacted', removed: ids, segment }
+      const done = await catalog.record(
+        ({ segments }) => {
+          const there = new Set(segments.map(({ id }) => id))
+          return ids.every((id) => there.has(id)) ? [compacted] : null
+        },
+        () => files.name([segment]),
+      )
+      return done ? segment : null
+    },
+    async purge(decide) {
+      let went: readonly PurgeEntry[] = []
+      await catalog.record((state) => {
+        went = decide(state)
+        return went.length === 0 ? null : went.map((entry) => ({ type: 'purged', ...entry }))
+      })
+      return went
+    },
+    ...files.journal,
     close: () => catalog.close(),
   }
 }
 
-type Paths = ReturnType<typeof pathsOf>
+type SegmentFilesPart = Pick<
+  Journal,
+  'path' | 'draft' | 'writeDraft' | 'discard' | 'removeFiles' | 'problemOf' | 'rebuild' | 'putAside'
+>
 
-function pathsOf(dir: string) {
-  const name = (gen: number) => String(gen).padStart(GEN_DIGITS, '0')
+/** The files of segments, from draft to removal. */
+function createSegmentFiles(fs: Fs, paths: Paths, catalog: Catalog) {
+  /** Files of segments in the catalog that could not be given their names; the next start does it. */
+  const unnamed = new Set<string>()
+
+  const path = (id: number, file: SegmentFile): string =>
+    unnamed.has(paths.segment(id, file)) ? paths.draft(id, file) : paths.segment(id, file)
+
+  async function sumOf(path: string): Promise<FileSum> {
+    await fs.syncFile(path)
+    return checksum(fs, path)
+  }
+
+  async function entryOf(facts: SegmentFacts): Promise<SegmentEntry> {
+    const { id, rollups } = facts
+    const parquet = await sumOf(paths.draft(id, 'parquet'))
+    const index = await sumOf(paths.draft(id, 'index'))
+    const rollup = rollups.length === 0 ? null : await sumOf(paths.draft(id, 'rollup'))
+    return withSums({ ...facts, bytes: 0, files: { parquet, index, rollup } })
+  }
+
+  async function nameFile(id: number, file: SegmentFile): Promise<void> {
+    await fs.rename(paths.draft(id, file), paths.segment(id, file))
+  }
+
+  async function putAside(segment: SegmentEntry, problem: string): Promise<void> {
+    const { id, records, minMs, maxMs } = segment
+    const parquet = path(id, 'parquet')
+    for (const file of SEGMENT_FILES)
+      if ((await fs.size(path(id, file))) !== null) await moveAside(fs, path(id, file), paths)
+    await catalog.record(({ segments }) => {
+      if (!segments.some((other) => other.id === id)) return null
+      const aside = asideEntry(basename(parquet), problem)
+      return [{ ...aside, segment: id, records, fromMs: minMs, toMs: maxMs + 1 }]
+    })
+  }
+
+  const journal: SegmentFilesPart = {
+    path,
+    draft: paths.draft,
+    async writeDraft(id, file, bytes) {
+      const written = await fs.openAppend(paths.draft(id, file))
+      try {
+        await written.write(bytes)
+      } finally {
+        await written.close()
+      }
+    },
+    async discard(id) {
+      for (const file of SEGMENT_FILES) await fs.remove(paths.draft(id, file)).catch(() => undefined)
+    },
+    async removeFiles(ids) {
+      for (const id of ids) for (const file of SEGMENT_FILES) await fs.remove(path(id, file))
+      await fs.syncDir(paths.seg)
+      catalog.forget({ ids })
+    },
+    async problemOf({ id, files }, file) {
+      const sum = files[file]
+      return sum === null ? undefined : problemOfFile(fs, path(id, file), sum)
+    },
+    async rebuild(segment, file, rollups) {
+      const { id } = segment
+      const made = file === 'rollup' && rollups.length === 0 ? null : await sumOf(paths.draft(id, file))
+      if (made === null) await fs.remove(path(id, file))
+      else {
+        await nameFile(id, file)
+        unnamed.delete(paths.segment(id, file))
+      }
+      await fs.syncDir(paths.seg)
+      await catalog.record(({ segments }) => {
+        const now = segments.find((other) => other.id === id)
+        if (now === undefined) return null
+        const files = { ...now.files, [file]: made }
+        return [{ type: 'rebuilt', segment: withSums({ ...now, rollups, files }) }]
+      })
+    },
+    putAside,
+  }
+
   return {
-    dir,
-    wal: join(dir, 'wal'),
-    seg: join(dir, 'seg'),
-    aside: join(dir, 'aside'),
-    catalog: join(dir, 'catalog'),
-    ledger: join(dir, 'ledger'),
-    walFile: (gen: number) => join(dir, 'wal', `${name(gen)}.wal`),
-    segment: (gen: number) => join(dir, 'seg', `${name(gen)}.parquet`),
-    draft: (gen: number) => join(dir, 'seg', `${name(gen)}.parquet.tmp`),
+    journal,
+    async publish(segments: readonly SegmentFacts[]): Promise<readonly SegmentEntry[]> {
+      const entries: SegmentEntry[] = []
+      for (const facts of segments) entries.push(await entryOf(facts))
+      if (entries.length > 0) await fs.syncDir(paths.seg)
+      return entries
+    },
+    /** After the commit: nothing may fail any more. */
+    async name(segments: readonly SegmentEntry[]): Promise<void> {
+      for (const { id, files } of segments) {
+        for (const file of SEGMENT_FILES) {
+          if (files[file] === null) continue
+          await nameFile(id, file).catch(() => unnamed.add(paths.segment(id, file)))
+        }
+      }
+    },
+    /** At start: names what was committed and puts aside what is not there as it was written. */
+    async finishNames(): Promise<void> {
+      const names = new Set(await fs.list(paths.seg))
+      for (const segment of catalog.state.segments) {
+        for (const file of SEGMENT_FILES) {
+          const isNamed = names.has(basename(paths.segment(segment.id, file)))
+          const hasDraft = names.has(basename(paths.draft(segment.id, file)))
+          if (hasDraft && !isNamed) await nameFile(segment.id, file)
+          else if (hasDraft) await fs.remove(paths.draft(segment.id, file))
+        }
+        const bytes = await fs.size(paths.segment(segment.id, 'parquet'))
+        if (bytes !== segment.files.parquet.bytes)
+          await putAside(segment, bytes === null ? 'missing' : 'wrong length')
+      }
+    },
   }
 }
 
+function withSums(segment: SegmentEntry): SegmentEntry {
+  const { parquet, index, rollup } = segment.files
+  return { ...segment, bytes: parquet.bytes + index.bytes + (rollup?.bytes ?? 0) }
+}
+
 interface Found {
-  readonly entries: readonly CatalogEntry[]
+  readonly state: CatalogState
   readonly catalogBytes: number
   readonly snapshot: LedgerSnapshot
   readonly unsealed: readonly Unsealed[]
   readonly nextGen: number
+  readonly lastId: number
   /** Noticed just now; not in the catalog yet. */
   readonly damage: readonly CatalogEntry[]
+  /** What nobody has to remember any more. */
+  readonly gone: { readonly gens: readonly number[]; readonly ids: readonly number[] }
 }
 
 async function readAll(fs: Fs, paths: Paths): Promise<Found> {
   const damage: CatalogEntry[] = []
   const catalog = await readFrames(fs, paths.catalog, paths)
-  const entries = catalog.payloads.map((payload) => JSON.parse(payload.toString('utf8')) as CatalogEntry)
-  const ledger = await readFrames(fs, paths.ledger, paths)
-  const [saved] = ledger.payloads
-  const snapshot =
-    saved === undefined
-      ? { gen: 0, position: 0, ledger: emptyLedger() }
-      : (JSON.parse(saved.toString('utf8')) as LedgerSnapshot)
+  const state = catalog.payloads.map(decodeCatalogEntry).reduce(withEntry, EMPTY_CATALOG)
   if (catalog.damaged) damage.push(asideEntry('catalog', 'segments are missing from it'))
-  if (ledger.damaged || (saved === undefined && ledger.bytes > 0))
-    damage.push(asideEntry('ledger', 'what was stored before is not known any more'))
-  const catalogued = new Set(entries.flatMap(({ gen }) => gen ?? []))
-  const walGens = gensOf(await fs.list(paths.wal), '.wal')
+  const snapshot = await readLedger(fs, paths, damage)
+  const walGens = numbersOf(await fs.list(paths.wal), '.wal')
+  const sealed = new Set(state.sealed)
   const unsealed: Unsealed[] = []
   for (const gen of walGens) {
-    if (catalogued.has(gen)) await fs.remove(paths.walFile(gen))
+    if (sealed.has(gen)) await fs.remove(paths.walFile(gen))
     else unsealed.push(await readWal(fs, paths, gen, damage))
   }
-  await clearSegments(fs, paths, { catalogued, walGens: new Set(walGens), damage })
-  const nextGen = Math.max(0, snapshot.gen, ...catalogued, ...walGens) + 1
-  return { entries, catalogBytes: catalog.end, snapshot, unsealed, nextGen, damage }
+  await fs.syncDir(paths.wal)
+  const lastId = await clearSegments(fs, paths, state, damage)
+  return {
+    state,
+    catalogBytes: catalog.end,
+    snapshot,
+    unsealed,
+    nextGen: Math.max(0, snapshot.gen, state.lastGen, ...walGens) + 1,
+    lastId,
+    damage,
+    gone: { gens: state.sealed, ids: state.removed },
+  }
+}
+
+async function readLedger(fs: Fs, paths: Paths, damage: CatalogEntry[]): Promise<LedgerSnapshot> {
+  const { payloads, damaged, bytes } = await readFrames(fs, paths.ledger, paths)
+  const [saved] = payloads
+  if (damaged || (saved === undefined && bytes > 0))
+    damage.push(asideEntry('ledger', 'what was stored before is not known any more'))
+  if (saved === undefined) return { gen: 0, position: 0, ledger: emptyLedger() }
+  return JSON.parse(saved.toString('utf8')) as LedgerSnapshot
 }
 
 async function readWal(fs: Fs, paths: Paths, gen: number, damage: CatalogEntry[]): Promise<Unsealed> {
@@ -228,106 +359,38 @@ function missingIn(entries: readonly WalEntry[]): { records: number; fromMs: num
   return { records, fromMs, toMs: facts.reduce((max, batch) => Math.max(max, batch.toMs + 1), fromMs) }
 }
 
-/** A draft, or a segment that still has its WAL, is of a seal that was interrupted. Any other stray segment is put beside. */
+/**
+ * Removes drafts that no catalog entry stands for and the files of segments that left. Whole files of any other segment are put
+ * beside: the catalog has lost them. Gives the highest id that was ever used, as far as can be seen.
+ */
 async function clearSegments(
   fs: Fs,
   paths: Paths,
-  known: { catalogued: Set<number>; walGens: Set<number>; damage: CatalogEntry[] },
-): Promise<void> {
-  const names = await fs.list(paths.seg)
-  for (const gen of gensOf(names, '.parquet.tmp')) await fs.remove(paths.draft(gen))
-  for (const gen of gensOf(names, '.parquet')) {
-    if (known.catalogued.has(gen)) continue
-    if (known.walGens.has(gen)) await fs.remove(paths.segment(gen))
+  { segments, removed, lastId }: CatalogState,
+  damage: CatalogEntry[],
+): Promise<number> {
+  const known = new Set(segments.map(({ id }) => id))
+  const left = new Set(removed)
+  let highest = Math.max(lastId, ...removed)
+  for (const name of await fs.list(paths.seg)) {
+    const found = segmentOfName(name)
+    if (found === null) continue
+    const { id, file, isDraft } = found
+    highest = Math.max(highest, id)
+    if (known.has(id)) continue
+    const path = isDraft ? paths.draft(id, file) : paths.segment(id, file)
+    if (isDraft || left.has(id)) await fs.remove(path)
     else {
-      const path = paths.segment(gen)
-      await move(fs, path, paths)
-      known.damage.push(asideEntry(basename(path), 'it is not in the catalog'))
+      await moveAside(fs, path, paths)
+      if (file === 'parquet') damage.push(asideEntry(basename(path), 'it is not in the catalog'))
     }
   }
-}
-
-interface Frames {
-  /** Length of the file as it was found. */
-  readonly bytes: number
-  readonly payloads: readonly Buffer[]
-  readonly end: number
-  readonly damaged: boolean
-}
-
-/** The good frames of a file. When it is damaged a copy is put beside and only the good frames stay. */
-async function readFrames(fs: Fs, path: string, paths: Paths): Promise<Frames> {
-  const bytes = await readIfThere(fs, path)
-  const { payloads, end, damagedBytes } = scanFrames(bytes)
-  if (damagedBytes === 0) return { bytes: bytes.length, payloads, end, damaged: false }
-  await fs.replaceFile(await freeName(fs, paths.aside, basename(path)), bytes)
-  const kept = encodeFile(payloads)
-  await fs.replaceFile(path, kept)
-  return { bytes: bytes.length, payloads, end: kept.length, damaged: true }
-}
-
-async function move(fs: Fs, path: string, paths: Paths): Promise<void> {
-  await fs.rename(path, await freeName(fs, paths.aside, basename(path)))
-  await fs.syncDir(paths.aside)
   await fs.syncDir(paths.seg)
-}
-
-/** Never replaces what was put beside earlier. */
-async function freeName(fs: Fs, folder: string, name: string): Promise<string> {
-  const taken = new Set(await fs.list(folder))
-  let free = name
-  for (let i = 1; taken.has(free); i++) free = `${name}.${i}`
-  return join(folder, free)
+  return highest
 }
 
 function asideEntry(file: string, problem: string): Extract<CatalogEntry, { type: 'aside' }> {
-  return { type: 'aside', gen: null, file, problem, fromMs: 0, toMs: 0, records: 0 }
-}
-
-function gensOf(names: readonly string[], suffix: string): number[] {
-  return names
-    .filter((name) => name.endsWith(suffix))
-    .map((name) => Number(name.slice(0, -suffix.length)))
-    .filter((gen) => Number.isSafeInteger(gen) && gen > 0)
-}
-
-/** Draft → durable segment file under its own name. */
-async function publish(fs: Fs, paths: Paths, gen: number): Promise<{ bytes: number; crc32: number }> {
-  await fs.syncFile(paths.draft(gen))
-  const sum = await checksum(fs, paths.draft(gen))
-  await fs.rename(paths.draft(gen), paths.segment(gen))
-  await fs.syncDir(paths.seg)
-  return sum
-}
-
-async function saveLedger(fs: Fs, paths: Paths, snapshot: LedgerSnapshot): Promise<void> {
-  await fs.replaceFile(paths.ledger, encodeFile([Buffer.from(JSON.stringify(snapshot))]))
-}
-
-async function problemOf(fs: Fs, path: string, { bytes, crc32 }: SegmentEntry): Promise<string | undefined> {
-  if ((await fs.size(path)) === null) return 'missing'
-  const found = await checksum(fs, path)
-  if (found.bytes !== bytes) return 'wrong length'
-  return found.crc32 === crc32 ? undefined : 'checksum is wrong'
-}
-
-async function checksum(fs: Fs, path: string): Promise<{ bytes: number; crc32: number }> {
-  const file = await fs.openRead(path)
-  try {
-    let sum = 0
-    let bytes = 0
-    for (
-      let part = await file.read(0, READ_BYTES);
-      part.length > 0;
-      part = await file.read(bytes, READ_BYTES)
-    ) {
-      sum = crc32(part, sum)
-      bytes += part.length
-    }
-    return { bytes, crc32: sum }
-  } finally {
-    await file.close()
-  }
+  return { type: 'aside', segment: null, file, problem, fromMs: 0, toMs: 0, records: 0 }
 }
 
 function walOver(file: Awaited<ReturnType<typeof openFramedFile>>): Wal {

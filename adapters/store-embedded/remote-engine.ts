@@ -7,8 +7,8 @@ import type { Method, Reply, Request, WorkerData } from './messages.ts'
 
 /** Opens an engine in a thread of its own, so that nothing it does holds up this one. Throws DATA_DIR_IN_USE. */
 export async function openRemoteEngine(options: EngineOptions, log: Logger): Promise<Engine> {
-  const { dir, segmentRecords, segmentAgeMsMax, memoryMbMax, threads } = options
-  const workerData: WorkerData = { dir, segmentRecords, segmentAgeMsMax, memoryMbMax, threads }
+  const { dir, segmentRecords, segmentAgeMsMax, memoryMbMax, threads, retention } = options
+  const workerData: WorkerData = { dir, segmentRecords, segmentAgeMsMax, memoryMbMax, threads, retention }
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { workerData })
   const calls = new Map<number, PromiseWithResolvers<unknown>>()
   const listeners = new Set<() => void>()
@@ -79,7 +79,10 @@ export async function openRemoteEngine(options: EngineOptions, log: Logger): Pro
     note: (notes) => call('note', notes),
     ledger: () => call('ledger'),
     search: (request, signal) => call('search', request, { signal }),
+    exportPage: (request, signal) => call('exportPage', request, { signal }),
     histogram: (request, signal) => call('histogram', request, { signal }),
+    top: (request, signal) => call('top', request, { signal }),
+    explain: (request, signal) => call('explain', request, { signal }),
     arrivals: (request, signal) => call('arrivals', request, { signal }),
     head: () => call('head'),
     onArrival(listener) {
@@ -87,6 +90,8 @@ export async function openRemoteEngine(options: EngineOptions, log: Logger): Pro
       return () => listeners.delete(listener)
     },
     stats: () => call('stats'),
+    purged: (request) => call('purged', request),
+    purge: () => call('purge'),
     async close() {
       if (gone === undefined) await call('close')
       await exited.promise

@@ -1,24 +1,27 @@
 import { isDiskFull } from '../../core/fs.ts'
 import { ServiceError, messageOf } from '../../core/errors.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
+import type { SegmentFacts } from './catalog.ts'
 import type { Sql } from './duckdb.ts'
-import type { Journal, LedgerSnapshot, SegmentFacts } from './journal.ts'
-import { sqlText } from './plan-sql.ts'
+import { inPartition } from './hot-table.ts'
+import type { Journal, LedgerSnapshot } from './journal.ts'
+import type { HotPartition, Policies } from './partitions.ts'
+import { LEVELS, writeSegment } from './segment-writer.ts'
 import type { Generation, Shelf } from './shelf.ts'
 
 /** Generations in memory beside the one that takes records; more batches wait until one is sealed. */
 const WAITING_MAX = 3
 const RETRY_MS_MIN = 1_000
 const RETRY_MS_MAX = 60_000
-/** Above this the services of a segment are not listed: skipping by service would hardly ever help. */
-const SERVICES_LISTED_MAX = 64
 
-/** Turns full generations into segments, one after the other, in the background; a failure is tried again. */
+/** Turns full generations into segments, one for each partition, one generation after the other, in the background; a failure is tried again. */
 export interface Sealer {
+  /** Generations that wait or are being sealed. */
+  readonly waiting: number
   /** `snapshot` is the ledger at the end of this generation. */
   add(generation: Generation, snapshot: LedgerSnapshot): void
-  /** Resolves when one more generation may wait. Throws what keeps sealing from going on, DISK_FULL or STORE_UNAVAILABLE. */
-  room(): Promise<void>
+  /** Resolves when fewer than `max` generations (default: so many that one more may wait) are left. Throws what keeps sealing from going on, DISK_FULL or STORE_UNAVAILABLE. */
+  room(max?: number): Promise<void>
   /** Waits for the seal that runs; the others stay in their WALs. */
   close(): Promise<void>
 }
@@ -27,24 +30,34 @@ interface SealerParts {
   readonly journal: Journal
   readonly shelf: Shelf
   readonly sql: Sql
+  readonly policies: Policies
   readonly clock: Clock
   readonly log: Logger
+  /** Called when a generation is sealed. */
+  readonly onSealed: () => void
 }
 
-export function createSealer({ journal, shelf, sql, clock, log }: SealerParts): Sealer {
-  const waiting: { generation: Generation; snapshot: LedgerSnapshot }[] = []
+interface Waiting {
+  readonly generation: Generation
+  readonly snapshot: LedgerSnapshot
+  /** Written, and not in the catalog yet: a commit that failed may have got through, so it is repeated with the same files. */
+  made?: readonly SegmentFacts[]
+}
+
+export function createSealer(parts: SealerParts): Sealer {
+  const { journal, shelf, clock, log, onSealed } = parts
+  const waiting: Waiting[] = []
   const stop = new AbortController()
   let progress = Promise.withResolvers<void>()
   let failure: ServiceError | undefined
   let work: Promise<void> | undefined
 
-  async function seal(generation: Generation, snapshot: LedgerSnapshot): Promise<void> {
-    const { gen, records, wal } = generation
-    const facts = await factsOf(generation, sql)
-    if (records > 0) await writeDraft(generation, journal.draftPath(gen), sql)
-    await journal.commit(facts, snapshot)
-    shelf.trust(gen)
-    shelf.sealed(generation)
+  async function seal(next: Waiting): Promise<void> {
+    const { generation, snapshot } = next
+    const { gen, wal, expired } = generation
+    next.made ??= await writeSegments(generation, parts)
+    const segments = await journal.seal(gen, { segments: next.made, expired }, snapshot)
+    shelf.sealed(generation, segments)
     await wal
       .close()
       .then(() => journal.removeWal(gen))
@@ -56,18 +69,16 @@ export function createSealer({ journal, shelf, sql, clock, log }: SealerParts): 
 
   async function sealAll(): Promise<void> {
     for (let retryMs = RETRY_MS_MIN; waiting[0] !== undefined && !stop.signal.aborted;) {
-      const { generation, snapshot } = waiting[0]
+      const { gen } = waiting[0].generation
       try {
-        await seal(generation, snapshot)
+        await seal(waiting[0])
         failure = undefined
         retryMs = RETRY_MS_MIN
         waiting.shift()
+        onSealed()
       } catch (error) {
         failure = failureOf(error)
-        log.error(
-          { gen: generation.gen, problem: messageOf(error), retryMs },
-          'sealing failed, it is tried again',
-        )
+        log.error({ gen, problem: messageOf(error), retryMs }, 'sealing failed, it is tried again')
       }
       progress.resolve()
       progress = Promise.withResolvers()
@@ -80,13 +91,16 @@ export function createSealer({ journal, shelf, sql, clock, log }: SealerParts): 
   }
 
   return {
+    get waiting() {
+      return waiting.length
+    },
     add(generation, snapshot) {
       generation.table.finish()
       waiting.push({ generation, snapshot })
       work ??= sealAll()
     },
-    async room() {
-      while (waiting.length >= WAITING_MAX) {
+    async room(max = WAITING_MAX) {
+      while (waiting.length >= max) {
         if (failure !== undefined) throw failure
         await progress.promise
       }
@@ -98,35 +112,43 @@ export function createSealer({ journal, shelf, sql, clock, log }: SealerParts): 
   }
 }
 
-async function factsOf(generation: Generation, sql: Sql): Promise<SegmentFacts> {
-  const { gen, records, firstPosition, lastPosition, minMs, maxMs, table } = generation
-  const distinct = async (column: string) => {
-    const result = await sql.run(
-      `SELECT DISTINCT ${column} FROM (${table.relation(lastPosition)}) LIMIT ${SERVICES_LISTED_MAX + 1}`,
-    )
-    return [...result.chunks()].flatMap(({ columns }) => (columns[0] ?? []).map(String))
-  }
-  const facts = { gen, records, firstPosition, lastPosition, minMs, maxMs }
-  if (records === 0) return { ...facts, levels: [], services: [] }
-  const services = await distinct('service')
-  return {
-    ...facts,
-    levels: await distinct('level'),
-    services: services.length > SERVICES_LISTED_MAX ? null : services,
+/** One segment for each partition; when one fails none of them is left. */
+async function writeSegments(generation: Generation, parts: SealerParts): Promise<readonly SegmentFacts[]> {
+  const made: SegmentFacts[] = []
+  try {
+    for (const partition of generation.partitions.list())
+      made.push(await writePartition(generation, partition, parts))
+    return made
+  } catch (error) {
+    for (const { id } of made) await parts.journal.discard(id)
+    throw error
   }
 }
 
-async function writeDraft({ table, records }: Generation, path: string, sql: Sql): Promise<void> {
-  await table.writeTo(path)
-  const counted = await sql.run(`SELECT count(*)::DOUBLE FROM read_parquet(${sqlText(path)})`)
-  const [chunk] = counted.chunks()
-  const written = Number(chunk?.columns[0]?.[0])
-  if (written !== records) throw new Error(`a segment has ${written} records instead of ${records}`)
+function writePartition(
+  { table, records }: Generation,
+  hot: HotPartition,
+  parts: SealerParts,
+): Promise<SegmentFacts> {
+  const partition = parts.policies.partition(hot.classIndex, hot.slotMs)
+  const isAll = hot.records === records
+  const inIt = isAll ? 'true' : inPartition(hot.classIndex, hot.slotMs, partition.slotEndMs)
+  const source = {
+    times: table.timesWhere(inIt),
+    rowsWhere: (conditions: readonly string[]) =>
+      table.rowsWhere(conditions.map((condition) => `${inIt} AND ${condition}`)),
+  }
+  const { firstPosition, lastPosition } = hot
+  const expected = { ...partition, records: hot.records, firstPosition, lastPosition }
+  return writeSegment(parts, source, expected, { level: LEVELS.seal, slices: 'small' })
 }
 
 /** DuckDB's own writes say it in words. */
+export function isNoSpace(error: unknown): boolean {
+  return isDiskFull(error) || messageOf(error).includes('No space left on device')
+}
+
 function failureOf(error: unknown): ServiceError {
-  const full = isDiskFull(error) || messageOf(error).includes('No space left on device')
-  if (full) return new ServiceError('DISK_FULL', 'no space is left to seal a segment', {}, error)
+  if (isNoSpace(error)) return new ServiceError('DISK_FULL', 'no space is left to seal a segment', {}, error)
   return new ServiceError('STORE_UNAVAILABLE', 'segments cannot be sealed', {}, error)
 }

@@ -1,15 +1,25 @@
-import type { Logger, TimeRange } from '../../core/ports.ts'
-import type { QueryPlan } from '../../core/query/plan.ts'
+import type { Clock, Logger } from '../../core/ports.ts'
 import { ServiceError, messageOf } from '../../core/errors.ts'
+import type { Purged } from '../store-purged.ts'
+import type { SegmentEntry } from './catalog.ts'
+import type { SegmentFile } from './files.ts'
+import { keptFrom } from './hot-table.ts'
 import type { HotTable } from './hot-table.ts'
-import type { Journal, SegmentEntry, Wal } from './journal.ts'
-import { mayHold, sqlText } from './plan-sql.ts'
+import { createIndexCache } from './index-cache.ts'
+import type { Journal, Wal } from './journal.ts'
+import type { HotPartition, PartitionCounts, Policies } from './partitions.ts'
+import { createReaders } from './readers.ts'
+import { decodeSegmentIndex } from './segment-index.ts'
+import type { Block } from './segment-index.ts'
 
 /** A generation that takes records or waits to be sealed. */
 export interface Generation {
   readonly gen: number
   readonly wal: Wal
   readonly table: HotTable
+  readonly partitions: PartitionCounts
+  /** What was too old when it came; into the catalog when the generation is sealed. */
+  expired: readonly Purged[]
   records: number
   firstPosition: number
   lastPosition: number
@@ -17,14 +27,29 @@ export interface Generation {
   maxMs: number
 }
 
-/** Something to scan: a sealed segment or a hot table. */
+/** Something to scan: a sealed segment or a hot table. Positions of several sources may alternate. */
 export interface Source {
+  /** Some of a hot table's may be hidden. */
   readonly records: number
   readonly firstPosition: number
   readonly lastPosition: number
   readonly minMs: number
   readonly maxMs: number
-  readonly from: { readonly path: string; readonly segment: SegmentEntry } | { readonly relation: string }
+  readonly from:
+    | {
+        readonly type: 'segment'
+        readonly segment: SegmentEntry
+        /** Row groups are narrow in time, but their order in the file means nothing. */
+        readonly path: string
+        readonly rollupPath: string | null
+        /** Oldest first. Throws STORE_UNAVAILABLE when the segment turns out to be damaged. */
+        blocks(): Promise<readonly Block[]>
+      }
+    | {
+        readonly type: 'hot'
+        /** SELECT with the columns of a segment. */
+        readonly relation: string
+      }
 }
 
 /** What a query sees, from one moment. What is in it is kept until `release`. */
@@ -40,67 +65,65 @@ export interface Shelf {
   /** Highest position that can be read. */
   position: number
   add(generation: Generation): void
-  /** In one step: the generation is out, its segment (already in the journal) is in. Its table goes when the last query is done. */
-  sealed(generation: Generation): void
+  /** What can be read; it follows the catalog. */
+  readonly segments: readonly SegmentEntry[]
+  /** In one step: the generation is out, its segments, already in the catalog and written just now, are in. Its table goes when the last query is done. */
+  sealed(generation: Generation, segments: readonly SegmentEntry[]): void
+  /** In one step: these segments are out, as they are in the catalog, and one may be in. The files go when the last query is done. */
+  replaced(ids: readonly number[], by?: SegmentEntry): void
+  /** Hides what has to be purged by now. */
   snapshot(): Snapshot
-  /** Throws STORE_UNAVAILABLE when a segment of these fails its checksum, after it was put aside; each is read once per process. */
+  /** Partitions in memory that have to be purged by now. */
+  dueInMemory(): readonly HotPartition[]
+  /** Throws STORE_UNAVAILABLE when a segment of these fails its checksum, after it was put aside; each is read once per process. A damaged roll-up is made again. */
   verify(sources: readonly Source[]): Promise<void>
   /** After a query failed on these: reads all of them again. */
   suspect(sources: readonly Source[]): Promise<void>
-  /** This segment was written by this process just now. */
-  trust(gen: number): void
-  /** Waits for tables that are being dropped. */
+  /** Waits for what is being dropped. */
   close(): Promise<void>
 }
 
-export function createShelf(journal: Journal, log: Logger): Shelf {
-  const checks = new Map<number, Promise<void>>()
-  const readers = new Map<Generation, number>()
-  const dropped = new Set<Generation>()
-  const drops = new Set<Promise<void>>()
+export interface ShelfParts {
+  readonly journal: Journal
+  readonly policies: Policies
+  readonly clock: Clock
+  readonly log: Logger
+  /** Makes a sidecar or roll-up again from the segment's records. */
+  readonly rebuild: (segment: SegmentEntry, file: Exclude<SegmentFile, 'parquet'>) => Promise<void>
+  /** Reads a whole file. */
+  readonly readFile: (path: string) => Promise<Buffer>
+}
+
+export function createShelf(parts: ShelfParts): Shelf {
+  const { journal, policies, clock, log } = parts
+  const checks = createChecks(parts, () => {
+    const known = new Map(journal.state.segments.map((segment) => [segment.id, segment]))
+    segments = segments.flatMap(({ id }) => known.get(id) ?? [])
+  })
+  const tasks = createTasks(log)
+  const tables = createReaders<Generation>(({ gen, table }) => {
+    tasks.run(() => table.drop(), { gen }, 'a hot table could not be dropped')
+  })
+  const files = createReaders<number>((id) => {
+    checks.forget(id)
+    tasks.run(() => journal.removeFiles([id]), { segment: id }, 'a segment that left could not be removed')
+  })
   let generations: readonly Generation[] = []
+  let segments = journal.state.segments
 
-  async function check(segment: SegmentEntry): Promise<void> {
-    const problem = await journal.problemOf(segment).catch(messageOf)
-    if (problem === undefined) return
-    if (journal.segments.some(({ gen }) => gen === segment.gen)) {
-      await journal.putAside(segment, problem)
-      log.error(
-        { gen: segment.gen, problem, records: segment.records },
-        'a segment is damaged and was put aside',
-      )
-    }
-    const message = 'a segment is damaged and was put aside: ask again for the rest'
-    throw new ServiceError('STORE_UNAVAILABLE', message, { segment: segment.gen, problem })
+  /** Some may have left the catalog again meanwhile. */
+  function show(added: readonly SegmentEntry[]): void {
+    const known = new Set(journal.state.segments.map(({ id }) => id))
+    for (const { id } of added) checks.trust(id)
+    segments = [...segments, ...added].filter(({ id }) => known.has(id))
   }
 
-  async function verify(sources: readonly Source[]): Promise<void> {
-    for (const segment of segmentsOf(sources)) {
-      const known = checks.get(segment.gen) ?? check(segment)
-      checks.set(segment.gen, known)
-      await known
-    }
-  }
-
-  function drop(generation: Generation): void {
-    if (!dropped.has(generation) || (readers.get(generation) ?? 0) > 0) return
-    dropped.delete(generation)
-    const dropping = generation.table
-      .drop()
-      .catch((error: unknown) => {
-        log.error({ gen: generation.gen, problem: messageOf(error) }, 'a hot table could not be dropped')
-      })
-      .finally(() => drops.delete(dropping))
-    drops.add(dropping)
-  }
-
-  function hold(held: readonly Generation[], by: 1 | -1): void {
-    for (const generation of held) {
-      const count = (readers.get(generation) ?? 0) + by
-      if (count > 0) readers.set(generation, count)
-      else readers.delete(generation)
-      drop(generation)
-    }
+  function hotSource(generation: Generation, position: number, keptFromMs: readonly number[]): Source {
+    const { records, firstPosition, lastPosition, minMs, maxMs, table } = generation
+    const due = new Set(duePartitions(generation, keptFromMs).map(({ classIndex }) => classIndex))
+    const kept = [...due].map((classIndex) => keptFrom(classIndex, keptFromMs[classIndex] ?? 0))
+    const relation = table.relation(position, kept.length === 0 ? undefined : kept.join(' AND '))
+    return { records, firstPosition, lastPosition, minMs, maxMs, from: { type: 'hot', relation } }
   }
 
   return {
@@ -111,62 +134,168 @@ export function createShelf(journal: Journal, log: Logger): Shelf {
     add(generation) {
       generations = [...generations, generation]
     },
-    sealed(generation) {
+    get segments() {
+      return segments
+    },
+    sealed(generation, made) {
+      show(made)
       generations = generations.filter((other) => other !== generation)
-      dropped.add(generation)
-      drop(generation)
+      tables.retire(generation)
+    },
+    replaced(ids, by) {
+      const gone = new Set(ids)
+      segments = segments.filter(({ id }) => !gone.has(id))
+      if (by !== undefined) show([by])
+      for (const id of ids) files.retire(id)
     },
     snapshot() {
-      // A generation whose segment is in the catalog since this moment still stands here.
-      const sealed = new Set(journal.segments.map(({ gen }) => gen))
-      const held = generations.filter(({ gen, records }) => records > 0 && !sealed.has(gen))
+      const nowMs = clock.nowMs()
+      const keptFromMs = policies.keptFromMs(nowMs)
       const { position } = this
-      hold(held, 1)
-      const hot = held.map((generation) => hotSource(generation, position))
-      const sources = [...journal.segments.map((segment) => segmentSource(journal, segment)), ...hot]
-      return { position, sources, release: () => hold(held, -1) }
+      const held = generations.filter(({ records }) => records > 0)
+      const kept = segments.filter((segment) => policies.purgeAtMs(segment) > nowMs)
+      const ids = kept.map(({ id }) => id)
+      tables.hold(held)
+      files.hold(ids)
+      const sources = [
+        ...kept.map((segment) => segmentSource(segment, journal, checks)),
+        ...held.map((generation) => hotSource(generation, position, keptFromMs)),
+      ]
+      const release = () => {
+        tables.release(held)
+        files.release(ids)
+      }
+      return { position, sources, release }
     },
-    verify,
+    dueInMemory() {
+      const keptFromMs = policies.keptFromMs(clock.nowMs())
+      return generations.flatMap((generation) => duePartitions(generation, keptFromMs))
+    },
+    verify: (sources) => checks.verify(segmentsOf(sources)),
     async suspect(sources) {
-      for (const { gen } of segmentsOf(sources)) checks.delete(gen)
-      await verify(sources)
+      const segments = segmentsOf(sources)
+      for (const { id } of segments) checks.forget(id)
+      await checks.verify(segments)
     },
-    trust(gen) {
-      checks.set(gen, Promise.resolve())
+    close: () => tasks.close(),
+  }
+}
+
+function segmentsOf(sources: readonly Source[]): SegmentEntry[] {
+  return sources.flatMap(({ from }) => (from.type === 'segment' ? from.segment : []))
+}
+
+function segmentSource(segment: SegmentEntry, journal: Journal, checks: Checks): Source {
+  const { id, records, firstPosition, lastPosition, minMs, maxMs } = segment
+  const from = {
+    type: 'segment' as const,
+    segment,
+    path: journal.path(id, 'parquet'),
+    rollupPath: segment.files.rollup === null ? null : journal.path(id, 'rollup'),
+    blocks: () => checks.blocks(segment),
+  }
+  return { records, firstPosition, lastPosition, minMs, maxMs, from }
+}
+
+function duePartitions({ partitions }: Generation, keptFromMs: readonly number[]): readonly HotPartition[] {
+  return partitions.list().filter(({ classIndex, slotMs }) => slotMs < (keptFromMs[classIndex] ?? -Infinity))
+}
+
+interface Checks {
+  verify(segments: readonly SegmentEntry[]): Promise<void>
+  blocks(segment: SegmentEntry): Promise<readonly Block[]>
+  trust(id: number): void
+  /** Its files are looked at again. */
+  forget(id: number): void
+}
+
+/**
+ * Looks at the files of segments before they are first read; puts aside or makes again what is damaged. `onChange`: the catalog says
+ * something else of a segment now.
+ */
+function createChecks({ journal, log, rebuild, readFile }: ShelfParts, onChange: () => void): Checks {
+  const checked = new Map<number, Promise<void>>()
+  const indexes = createIndexCache()
+
+  async function check(segment: SegmentEntry): Promise<void> {
+    const { id, records } = segment
+    const problem = await journal.problemOf(segment, 'parquet').catch(messageOf)
+    if (problem === undefined) return repair(segment, 'rollup')
+    if (journal.state.segments.some((other) => other.id === id)) {
+      await journal.putAside(segment, problem)
+      onChange()
+      log.error({ segment: id, problem, records }, 'a segment is damaged and was put aside')
+    }
+    const message = 'a segment is damaged and was put aside: ask again for the rest'
+    throw new ServiceError('STORE_UNAVAILABLE', message, { segment: id, problem })
+  }
+
+  /** What follows from the records is made again when it is damaged. */
+  async function repair(segment: SegmentEntry, file: 'index' | 'rollup'): Promise<void> {
+    const now = journal.state.segments.find(({ id }) => id === segment.id) ?? segment
+    const problem = await journal.problemOf(now, file).catch(messageOf)
+    if (problem === undefined) return
+    log.error(
+      { segment: segment.id, file, problem },
+      'what follows from a segment is damaged: it is made again',
+    )
+    await rebuild(now, file)
+    onChange()
+  }
+
+  function verified(segment: SegmentEntry): Promise<void> {
+    const known = checked.get(segment.id)
+    if (known !== undefined) return known
+    const checking = check(segment)
+    checked.set(segment.id, checking)
+    checking.catch(() => checked.delete(segment.id)) // Whoever asks again gets an answer of that moment.
+    return checking
+  }
+
+  async function readIndex(segment: SegmentEntry): Promise<{ blocks: readonly Block[]; bytes: number }> {
+    const path = () => journal.path(segment.id, 'index')
+    try {
+      const bytes = await readFile(path())
+      return { blocks: decodeSegmentIndex(bytes), bytes: bytes.length }
+    } catch (error) {
+      log.error({ segment: segment.id, problem: messageOf(error) }, 'a segment index is made again')
+    }
+    await verified(segment)
+    await rebuild(segment, 'index')
+    onChange()
+    const bytes = await readFile(path())
+    return { blocks: decodeSegmentIndex(bytes), bytes: bytes.length }
+  }
+
+  return {
+    async verify(segments) {
+      for (const segment of segments) await verified(segment)
     },
-    async close() {
-      await Promise.all(drops)
+    blocks: (segment) => indexes.get(segment.id, () => readIndex(segment)),
+    trust(id) {
+      checked.set(id, Promise.resolve())
+    },
+    forget(id) {
+      checked.delete(id)
+      indexes.drop(id)
     },
   }
 }
 
-/** The sources that may hold a record of the plan in the range. */
-export function relevant(sources: readonly Source[], plan: QueryPlan, range: TimeRange): readonly Source[] {
-  return sources.filter(({ minMs, maxMs, from }) => {
-    if (maxMs < range.fromMs || minMs >= range.toMs) return false
-    return !('segment' in from) || mayHold(plan.root, from.segment)
-  })
-}
-
-/** One relation over all of them. */
-export function relationOf(sources: readonly Source[]): string {
-  const paths = sources.flatMap(({ from }) => ('path' in from ? sqlText(from.path) : []))
-  const relations = sources.flatMap(({ from }) => ('relation' in from ? from.relation : []))
-  const files = paths.length === 0 ? [] : [`SELECT * FROM read_parquet([${paths.join(', ')}])`]
-  return `(${[...files, ...relations].join(' UNION ALL ')})`
-}
-
-function segmentsOf(sources: readonly Source[]): SegmentEntry[] {
-  return sources.flatMap(({ from }) => ('segment' in from ? from.segment : []))
-}
-
-function hotSource(generation: Generation, position: number): Source {
-  const { records, firstPosition, lastPosition, minMs, maxMs, table } = generation
-  return { records, firstPosition, lastPosition, minMs, maxMs, from: { relation: table.relation(position) } }
-}
-
-function segmentSource(journal: Journal, segment: SegmentEntry): Source {
-  const { records, firstPosition, lastPosition, minMs, maxMs } = segment
-  const from = { path: journal.segmentPath(segment.gen), segment }
-  return { records, firstPosition, lastPosition, minMs, maxMs, from }
+/** Work that nobody waits for but `close`. */
+function createTasks(log: Logger) {
+  const running = new Set<Promise<void>>()
+  return {
+    run(work: () => Promise<void>, fields: object, failure: string): void {
+      const task = work()
+        .catch((error: unknown) => {
+          log.error({ ...fields, problem: messageOf(error) }, failure)
+        })
+        .finally(() => running.delete(task))
+      running.add(task)
+    },
+    async close(): Promise<void> {
+      await Promise.all(running)
+    },
+  }
 }

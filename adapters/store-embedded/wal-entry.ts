@@ -1,11 +1,14 @@
 import type { BatchFacts, LedgerNote } from '../../core/ledger/types.ts'
+import type { Purged } from '../store-purged.ts'
 
 /** A batch as it goes to the WAL: facts, and its records as chunks of columns (columns.ts). */
 export interface EncodedBatch {
   readonly facts: BatchFacts
-  /** May be fewer than the facts say: what could not be kept is in the quarantine. */
+  /** May be fewer than the facts say: what could not be kept is in the quarantine, or `expired`. */
   readonly records: number
   readonly chunks: readonly Uint8Array[]
+  /** What was too old to be kept when it came, by class. */
+  readonly expired: readonly Purged[]
 }
 
 /** What a WAL frame holds. The batch's records have the positions from `firstPosition` on. */
@@ -19,6 +22,7 @@ type Head =
       readonly firstPosition: number
       readonly facts: BatchFacts
       readonly records: number
+      readonly expired: readonly Purged[]
       readonly chunkBytes: readonly number[]
     }
   | { readonly type: 'notes'; readonly notes: readonly LedgerNote[] }
@@ -38,18 +42,19 @@ export function decodeEntry(bytes: Buffer): WalEntry {
   const head = JSON.parse(bytes.toString('utf8', 4, at)) as Head
   if (head.type === 'notes') return head
   const chunks = head.chunkBytes.map((length) => bytes.subarray(at, (at += length)))
-  const { firstPosition, facts, records } = head
-  return { type: 'batch', firstPosition, batch: { facts, records, chunks } }
+  const { firstPosition, facts, records, expired } = head
+  return { type: 'batch', firstPosition, batch: { facts, records, chunks, expired } }
 }
 
 function headOf(entry: WalEntry): Head {
   if (entry.type === 'notes') return entry
-  const { facts, records, chunks } = entry.batch
+  const { facts, records, chunks, expired } = entry.batch
   return {
     type: 'batch',
     firstPosition: entry.firstPosition,
     facts,
     records,
+    expired,
     chunkBytes: chunks.map((chunk) => chunk.length),
   }
 }

@@ -49,7 +49,9 @@ async function call(
 
 /** Encoded records are handed over, not copied. */
 function buffersOf(value: unknown): ArrayBuffer[] {
-  if (typeof value !== 'object' || value === null || !('chunks' in value)) return []
+  if (typeof value !== 'object' || value === null) return []
+  if ('ndjson' in value) return [(value.ndjson as Uint8Array<ArrayBuffer>).buffer]
+  if (!('chunks' in value)) return []
   return (value.chunks as Uint8Array<ArrayBuffer>[]).map(({ buffer }) => buffer)
 }
 

@@ -3,11 +3,13 @@ import { ServiceError, messageOf } from '../../core/errors.ts'
 import type { Ledger } from '../../core/ledger/apply.ts'
 import type { BatchKey, LedgerNote } from '../../core/ledger/types.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
+import { withPurged } from '../store-purged.ts'
 import { decodeColumns } from './columns.ts'
-import type { Columns } from './columns.ts'
 import { createHotTable } from './hot-table.ts'
 import type { Sql } from './duckdb.ts'
 import type { Journal } from './journal.ts'
+import { createPartitionCounts } from './partitions.ts'
+import type { Policies } from './partitions.ts'
 import type { Sealer } from './sealer.ts'
 import type { Generation, Shelf } from './shelf.ts'
 import type { EncodedBatch, WalEntry } from './wal-entry.ts'
@@ -28,6 +30,7 @@ interface WriterParts {
   readonly shelf: Shelf
   readonly sealer: Sealer
   readonly sql: Sql
+  readonly policies: Policies
   readonly ledger: Ledger
   readonly clock: Clock
   readonly log: Logger
@@ -38,6 +41,8 @@ interface WriterParts {
 export interface Writer {
   append(batch: EncodedBatch): Promise<'stored' | 'duplicate'>
   note(notes: readonly LedgerNote[]): Promise<void>
+  /** Lets the generation that takes records go to be sealed, unless it is empty. Throws when sealing cannot go on. */
+  rotate(): Promise<void>
   /** Finishes what was begun; the WALs stay open. */
   close(): Promise<void>
 }
@@ -51,35 +56,34 @@ interface Waiting {
 
 /** A generation with what its WAL holds, and where it ends. */
 export async function openGeneration(
-  { journal, sql }: Pick<WriterParts, 'journal' | 'sql'>,
+  { journal, sql, policies }: Pick<WriterParts, 'journal' | 'sql' | 'policies'>,
   gen: number,
   walBytes = 0,
 ): Promise<Generation> {
   const wal = await journal.openWal(gen, walBytes)
-  const table = await createHotTable(sql, gen)
-  return { gen, wal, table, records: 0, firstPosition: 0, lastPosition: 0, minMs: Infinity, maxMs: -Infinity }
+  const table = await createHotTable(sql, gen, policies)
+  const partitions = createPartitionCounts(policies.slotsMs)
+  const none = { records: 0, firstPosition: 0, lastPosition: 0, minMs: Infinity, maxMs: -Infinity }
+  return { gen, wal, table, partitions, expired: [], ...none }
 }
 
 /** Adds a batch's records to a hot table; they are counted and can be read once it is flushed. */
 export function addToTable(generation: Generation, batch: EncodedBatch, firstPosition: number): void {
+  const { table, partitions } = generation
   let position = firstPosition
-  const added = batch.chunks.map((chunk) => {
-    const columns = decodeColumns(chunk)
-    generation.table.add(columns, position)
-    position += columns.rows
-    return columns
-  })
-  for (const columns of added) countIn(generation, columns, firstPosition)
-  generation.lastPosition = position - 1
-}
-
-function countIn(generation: Generation, { rows, time }: Columns, firstPosition: number): void {
   if (generation.records === 0) generation.firstPosition = firstPosition
-  generation.records += rows
-  for (const timeMs of time) {
-    if (timeMs < generation.minMs) generation.minMs = timeMs
-    if (timeMs > generation.maxMs) generation.maxMs = timeMs
+  for (const chunk of batch.chunks) {
+    const columns = decodeColumns(chunk)
+    table.add(columns, position, (row) => {
+      partitions.add(row)
+      if (row.timeMs < generation.minMs) generation.minMs = row.timeMs
+      if (row.timeMs > generation.maxMs) generation.maxMs = row.timeMs
+    })
+    position += columns.rows
+    generation.records += columns.rows
   }
+  generation.lastPosition = position - 1
+  generation.expired = batch.expired.reduce(withPurged, generation.expired)
 }
 
 export function createWriter(parts: WriterParts, options: WriterOptions, first: Generation): Writer {
@@ -87,6 +91,7 @@ export function createWriter(parts: WriterParts, options: WriterOptions, first: 
   const queue: Waiting[] = []
   const underway = new Map<string, Promise<void>>()
   const notes = createPendingNotes()
+  const asked: PromiseWithResolvers<void>[] = []
   let active = first
   let nextGen = Math.max(journal.nextGen, first.gen + 1)
   let due = false
@@ -105,7 +110,7 @@ export function createWriter(parts: WriterParts, options: WriterOptions, first: 
   function start(): void {
     work ??= run().finally(() => {
       work = undefined
-      if (queue.length > 0) start()
+      if (queue.length > 0 || asked.length > 0) start()
     })
   }
 
@@ -114,6 +119,10 @@ export function createWriter(parts: WriterParts, options: WriterOptions, first: 
       await rotate().catch((error: unknown) => {
         log.warn({ gen: active.gen, problem: messageOf(error) }, 'an old generation cannot be sealed yet')
       })
+    }
+    for (const done of asked.splice(0)) {
+      if (active.wal.isEmpty) done.resolve()
+      else await rotate().then(done.resolve, done.reject)
     }
     while (queue.length > 0) {
       const group = takeGroup(queue, options.segmentRecords)
@@ -213,6 +222,12 @@ export function createWriter(parts: WriterParts, options: WriterOptions, first: 
         cancelNotes = undefined
         if (notes.peek().length > 0) enqueue(null).catch(() => undefined) // They stay pending.
       })
+    },
+    rotate() {
+      const done = Promise.withResolvers<void>()
+      asked.push(done)
+      start()
+      return done.promise
     },
     async close() {
       cancelAge()

@@ -6,6 +6,7 @@ import { openStoreInThread } from '../../adapters/store-embedded/store.ts'
 import { systemClock } from '../../core/clock.ts'
 import { nodeFs } from '../../core/fs.ts'
 import type { Store } from '../../core/ports.ts'
+import { KEEP_ALL } from '../../core/retention.ts'
 import { quietLog } from './quiet-log.ts'
 
 /** A folder for embedded stores, one after the other. */
@@ -24,6 +25,7 @@ export async function createStoreFolder(options: Partial<EngineOptions> = {}): P
     segmentAgeMsMax: 3_600_000,
     memoryMbMax: 128,
     threads: 1,
+    retention: KEEP_ALL,
     ...options,
   }
   const opened: Store[] = []

@@ -54,8 +54,8 @@ async function flipByte(path: string, at: (bytes: Buffer) => number): Promise<vo
   await writeFile(path, bytes)
 }
 
-async function onlyFile(folder: string): Promise<string> {
-  const names = await readdir(folder)
+async function onlyFile(folder: string, suffix = ''): Promise<string> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(suffix))
   expect(names).toHaveLength(1)
   return join(folder, names[0] ?? '')
 }
@@ -144,7 +144,7 @@ describe('damaged files', () => {
     await appendAll(store, 1, 3)
     await segmentsBecome(store, 1)
     await store.close()
-    return onlyFile(join(folder.dir, 'seg'))
+    return onlyFile(join(folder.dir, 'seg'), '1.parquet')
   }
 
   test('a rotten segment fails one query whole; then the rest is served and the loss reported', async () => {
