@@ -81,8 +81,7 @@ function compile(source: string, unbalancedAt: number | undefined): RE2JS {
     // RE2JS has bounds of its own.
     if (/too large|too deeply/.test(problem)) throw tooBroad(1, `the ${problem}`, GREP_SIZE_MAX)
     const at = problem.endsWith(')') ? (unbalancedAt ?? 0) : placeOf(source, input ?? '')
-    const found =
-      at === source.length ? 'the end of the expression' : `${quoted(source.slice(at))} (${problem})`
+    const found = at === source.length ? 'the end of the expression' : quoted(source.slice(at))
     throw syntaxError(at + 1, found, EXPECTED[problem] ?? 'RE2 syntax')
   }
 }

@@ -20,9 +20,9 @@ export type RegexNode =
 type CharRange = readonly [from: number, to: number]
 
 /** RE2 refuses to repeat more often than 1,000 times; nobody needs as much. */
-const REGEX_REPEAT_MAX = 255
+export const REGEX_REPEAT_MAX = 255
 /** Characters and classes once every `{m,n}` is written out: bounds the work per character of text. */
-const REGEX_SIZE_MAX = 1_000
+export const REGEX_SIZE_MAX = 1_000
 /**
  * What one pattern may be expanded to by its own text: wildcards of one word, alternatives of one regex. What it expands to among
  * the stored words cannot count, as a query would then be refused by what is stored, and not alike in every store.
