@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import type { SegmentEntry, SegmentFacts } from '../../adapters/store-embedded/catalog.ts'
+import { SEGMENT_FILES } from '../../adapters/store-embedded/files.ts'
 import { openJournal } from '../../adapters/store-embedded/journal.ts'
 import type { Journal, Wal } from '../../adapters/store-embedded/journal.ts'
 import type { WalEntry } from '../../adapters/store-embedded/wal-entry.ts'
@@ -11,10 +13,12 @@ import type { PowerLossFs } from '../support/power-loss-fs.ts'
 import { KEY, storedBatch } from '../support/records.ts'
 
 const DIR = '/data/store'
-const BATCHES = 8
+const BATCHES = 11
 const BATCHES_PER_GENERATION = 3
+/** A segment with so many batches is purged. */
+const PURGED_BATCHES = 9
 const RECORDS = 3
-const SEEDS = 6
+const SEEDS = 4
 
 /** A batch whose one chunk names it. The journal never looks inside. */
 function entryOf(seq: number): Extract<WalEntry, { type: 'batch' }> {
@@ -23,26 +27,20 @@ function entryOf(seq: number): Extract<WalEntry, { type: 'batch' }> {
     { seq },
   )
   const chunks = [Buffer.from(`chunk of batch ${seq}`)]
-  return { type: 'batch', firstPosition: (seq - 1) * RECORDS + 1, batch: { facts, records: RECORDS, chunks } }
+  const batch = { facts, records: RECORDS, chunks, expired: [] }
+  return { type: 'batch', firstPosition: (seq - 1) * RECORDS + 1, batch }
 }
 
-async function writeDraft(fs: Fs, journal: Journal, gen: number, seqs: readonly number[]): Promise<void> {
-  const file = await fs.openAppend(journal.draftPath(gen))
-  await file.write(Buffer.from(JSON.stringify(seqs)))
-  await file.close()
-}
-
-async function seal(
-  fs: Fs,
-  journal: Journal,
-  gen: number,
-  seqs: readonly number[],
-  ledger: Ledger,
-): Promise<void> {
+/** Drafts of a segment whose files say which batches are in it. */
+async function writeDrafts(journal: Journal, seqs: readonly number[]): Promise<SegmentFacts> {
+  const id = journal.newSegment()
+  for (const file of SEGMENT_FILES) await journal.writeDraft(id, file, Buffer.from(JSON.stringify(seqs)))
   const [first = 0, last = 0] = [seqs[0], seqs.at(-1)]
-  await writeDraft(fs, journal, gen, seqs)
-  const facts = {
-    gen,
+  return {
+    id,
+    class: 'all',
+    slotMs: 0,
+    slotEndMs: 1_000,
     records: seqs.length * RECORDS,
     firstPosition: (first - 1) * RECORDS + 1,
     lastPosition: last * RECORDS,
@@ -50,15 +48,60 @@ async function seal(
     maxMs: last,
     levels: [],
     services: [],
+    rollups: ['counts'],
   }
-  await journal.commit(facts, { gen, position: facts.lastPosition, ledger: ledger.snapshot() })
+}
+
+async function seqsIn(fs: Fs, journal: Journal, { id }: SegmentEntry): Promise<number[]> {
+  const texts = await Promise.all(SEGMENT_FILES.map((file) => fs.readFile(journal.path(id, file))))
+  expect(new Set(texts.map(String)).size).toBe(1)
+  return JSON.parse(String(texts[0])) as number[]
+}
+
+interface Sealing {
+  readonly gen: number
+  readonly seqs: readonly number[]
+  readonly ledger: Ledger
+}
+
+/** Seals, then makes one segment of two, and purges it when it has grown large. */
+async function seal(fs: Fs, journal: Journal, { gen, seqs, ledger }: Sealing): Promise<void> {
+  const made = await writeDrafts(journal, seqs)
+  const snapshot = { gen, position: made.lastPosition, ledger: ledger.snapshot() }
+  await journal.seal(gen, { segments: [made], expired: [] }, snapshot)
   await journal.removeWal(gen)
+  const inputs = journal.state.segments
+  if (inputs.length > 1) await compact(fs, journal, inputs)
+  await purge(fs, journal)
+}
+
+async function compact(fs: Fs, journal: Journal, inputs: readonly SegmentEntry[]): Promise<void> {
+  const seqs = (await Promise.all(inputs.map((input) => seqsIn(fs, journal, input)))).flat()
+  await journal.compact(inputs, await writeDrafts(journal, seqs))
+  await journal.removeFiles(inputs.map(({ id }) => id))
+}
+
+async function purge(fs: Fs, journal: Journal): Promise<void> {
+  for (const segment of journal.state.segments) {
+    const seqs = await seqsIn(fs, journal, segment)
+    if (seqs.length < PURGED_BATCHES) continue
+    const { records, bytes, minMs, maxMs, levels, services } = segment
+    const range = { class: 'all', reason: 'age' as const, fromMs: minMs, toMs: maxMs + 1, records, atMs: 0 }
+    const entry = {
+      removed: [segment.id],
+      purged: { ...range, levels, services },
+      partitions: 1 as const,
+      bytes,
+    }
+    await journal.purge(() => [entry])
+    await journal.removeFiles([segment.id])
+  }
 }
 
 interface Restored {
   readonly journal: Journal
   readonly ledger: Ledger
-  /** Batches in segments and in WALs, in no order. */
+  /** Batches in segments and in WALs, and those that were purged, in no order. */
   readonly seqs: readonly number[]
   readonly wal: Wal
   readonly gen: number
@@ -68,11 +111,13 @@ interface Restored {
 /** What an engine does at start, without its tables: the newest unsealed generation goes on, older ones are sealed. */
 async function restore(fs: Fs): Promise<Restored> {
   const journal = await openJournal(fs, DIR)
-  expect(journal.setAside).toEqual([])
+  expect(journal.state.setAside).toEqual([])
   const ledger = createLedger(journal.snapshot.ledger)
-  const seqs: number[] = []
-  for (const { gen } of journal.segments)
-    seqs.push(...(JSON.parse((await fs.readFile(journal.segmentPath(gen))).toString()) as number[]))
+  const purged = journal.state.purgedTotal.records / RECORDS
+  const seqs = Array.from({ length: purged }, (_, i) => i + 1)
+  for (const segment of journal.state.segments) seqs.push(...(await seqsIn(fs, journal, segment)))
+  const files = (await fs.list(`${DIR}/seg`)).filter((name) => !name.endsWith('.tmp'))
+  expect(files).toHaveLength(journal.state.segments.length * SEGMENT_FILES.length)
   let open = { gen: journal.nextGen, seqs: [] as number[], walBytes: 0 }
   for (const [index, { gen, entries, walBytes }] of journal.unsealed.entries()) {
     const batches = entries.filter((entry) => entry.type === 'batch')
@@ -82,7 +127,7 @@ async function restore(fs: Fs): Promise<Restored> {
       if (gen > journal.snapshot.gen) ledger.applyBatch(batch.facts)
     }
     seqs.push(...inWal)
-    if (index < journal.unsealed.length - 1) await seal(fs, journal, gen, inWal, ledger)
+    if (index < journal.unsealed.length - 1) await seal(fs, journal, { gen, seqs: inWal, ledger })
     else open = { gen, seqs: inWal, walBytes }
   }
   const wal = await journal.openWal(open.gen, open.walBytes)
@@ -104,7 +149,7 @@ async function run(fs: Fs, acked: (seq: number) => void): Promise<void> {
       gen += 1
       wal = await journal.openWal(gen)
       inGeneration = []
-      await seal(fs, journal, sealing.gen, sealing.seqs, ledger)
+      await seal(fs, journal, { ...sealing, ledger })
     }
     const group = missing.splice(0, 1 + (inGeneration.length % 2))
     await wal.append(group)
