@@ -12,7 +12,8 @@ import { quantile, rssPeakMib } from './support.ts'
 const CHUNK_RECORDS = 50_000
 /** NDJSON is made of each so many-th batch only, and scaled. */
 const NDJSON_EVERY = 10
-const SETTLED_MS = 3_000
+/** Longer than the store leaves between two looks for something to compact. */
+const SETTLED_MS = Number(process.env['SETTLE_SECONDS'] ?? 65) * 1_000
 const SETTLE_MS_MAX = 600_000
 /** Less than this part of a core is rest. */
 const IDLE_CORES = 0.05

@@ -8,7 +8,7 @@ export interface HostFacts {
   readonly turn: number
 }
 
-export const SITES = [
+const SITES = [
   'eu-west',
   'eu-north',
   'us-east',
