@@ -1,7 +1,7 @@
 import { ServiceError } from '../../core/errors.ts'
 import { TOKEN_CHARS_MAX, tokenize } from '../../core/query/tokenize.ts'
 
-/** What two tokens with the same text share; random, so that nobody can write lines whose tokens collide. */
+/** Where a hash begins, or the hash: two signed 32-bit numbers. A seed is random, so that colliding tokens cannot be prepared for every store. */
 export interface HashSeed {
   readonly low: number
   readonly high: number
