@@ -3,21 +3,16 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { addQueryCommands, createProgram, runProgram } from './cli/commands.ts'
-import { addConfigCommands, CONFIG_OPTION, loadConfig } from './cli/config.ts'
+import { addConfigCommands, loadConfig } from './cli/config.ts'
+import { addRoleCommands, type Role } from './cli/roles.ts'
+import { addStoreCommands } from './cli/store.ts'
 import { systemClock as clock } from './core/clock.ts'
-import { dataPaths, type Config } from './core/config.ts'
+import { dataPaths, retentionOf, type Config } from './core/config.ts'
 import { nodeFs as fs } from './core/fs.ts'
 import { createLifecycle, type Part } from './core/lifecycle.ts'
 import type { Intake, Logger, Metrics, TransportSender } from './core/ports.ts'
 
 // What only a running node needs is imported when it starts, so that the command line answers at once.
-
-const ROLES = {
-  all: 'collect on this host, keep the records, answer queries and serve the dashboards',
-  site: 'all of that but collecting: take batches over HTTP',
-  collector: 'collect on this host and deliver to `collector.destinations`',
-} as const
-type Role = keyof typeof ROLES
 
 const manifest = readFileSync(new URL('package.json', import.meta.url), 'utf8')
 const { version } = JSON.parse(manifest) as { version: string }
@@ -32,9 +27,11 @@ interface Context {
 
 const announce = (line: string) => console.log(line)
 async function openStore({ config, log }: Context) {
-  if (config.store.kind === 'memory') return (await import('./adapters/store-memory.ts')).createMemoryStore()
+  const retention = retentionOf(config)
+  if (config.store.kind === 'memory')
+    return (await import('./adapters/store-memory.ts')).createMemoryStore({ retention })
   const { openEmbeddedStore } = await import('./adapters/store-embedded/store.ts')
-  return await openEmbeddedStore({ ...config.store, dir: dataPaths(config).store, log })
+  return await openEmbeddedStore({ ...config.store, dir: dataPaths(config).store, retention, log })
 }
 
 /** Store, aggregator and query API, in the order in which they start. */
@@ -111,10 +108,10 @@ async function run(role: Role, options: { config?: string }): Promise<void> {
 }
 
 const program = createProgram(version)
-for (const role of Object.keys(ROLES) as Role[]) {
-  const command = program.command(role).description(ROLES[role])
-  command.option(...CONFIG_OPTION).action((options: { config?: string }) => run(role, options))
-}
+addRoleCommands(program, run)
 addConfigCommands(program, process.env)
 addQueryCommands(program)
+addStoreCommands(program, async (options) =>
+  (await import('./adapters/store-embedded/inspect.ts')).openInspection(options),
+)
 await runProgram(program, process.argv.slice(2))

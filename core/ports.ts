@@ -158,7 +158,7 @@ export interface SearchPage {
 export interface ExportPage {
   readonly ndjson: Uint8Array<ArrayBuffer>
   readonly records: number
-  /** Where the next page starts; null when nothing is left. */
+  /** Where the next page starts; null when nothing is left. A page that is not full may have a next one all the same. */
   readonly next: SearchAfter | null
   readonly scanned: number
 }
@@ -226,7 +226,7 @@ export interface TopValue {
 }
 
 export interface TopAnswer {
-  /** Most frequent first, then by value (UTF-16 order). */
+  /** Most frequent first, then by value: numbers by size, texts by code points. */
   readonly values: readonly TopValue[]
   /** Records that match, with the field or without. */
   readonly matched: number

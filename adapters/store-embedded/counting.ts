@@ -19,7 +19,7 @@ import type { SqlResult } from './duckdb.ts'
 import { partsIn, timeCondition } from './listing.ts'
 import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
 import type { Part, Scan } from './parts.ts'
-import { numberText, possible, sure, unsure } from './plan-sql.ts'
+import { columnOf, possible, sure, unsure } from './plan-sql.ts'
 import type { SqlCondition } from './plan-sql.ts'
 import { hasRollup, rolledRows, rolledShare } from './rollups.ts'
 import { fieldsOf, selectList } from './rows.ts'
@@ -105,17 +105,17 @@ function histogramSql(
 }
 
 function quantileSql({ of, p }: Quantile): string {
-  return `quantile_disc(${of === 'latency_ms' ? 'latency' : of}, ${p})`
+  return `quantile_disc(${columnOf(of)}, ${p})`
 }
 
 /** The rows with the records that were looked at, as a quantile has to see all of them. */
 function withRecords(rows: string | null, records: readonly LogRecord[], { by, quantile }: HistogramRequest) {
   if (quantile === undefined || records.length === 0) return rows
-  const column = quantile.of === 'latency_ms' ? 'latency' : quantile.of
+  const column = columnOf(quantile.of)
   const { key } = RECORD_FIELDS[quantile.of]
   const values = records.map(
     (record) =>
-      `(${record.timeMs}, ${by === undefined ? `''` : sqlText(record[by])}, ${record[key] ?? 'NULL'}::DOUBLE)`,
+      `(${record.timeMs}, ${by === undefined ? `''` : sqlText(record[by])}, ${record[key] === null ? 'NULL' : `'${record[key]}'`}::DOUBLE)`,
   )
   const added = `SELECT * FROM (VALUES ${values.join(', ')}) AS looked(time, ${by ?? 'value'}, ${column})`
   if (rows === null) return `(${added})`
@@ -147,7 +147,9 @@ export async function top(
   const inSql = isFieldName(field) ? 'true' : `(plain AND NOT ${attrIsList(field)})`
   // What is left: records that SQL cannot decide, and values that it cannot read.
   const rest = (condition: SqlCondition) =>
-    inSql === 'true' ? unsure(condition) : both(possible(condition), `NOT ${inSql}`)
+    inSql === 'true' || condition.undecided === 'all'
+      ? unsure(condition)
+      : both(possible(condition), `NOT ${inSql}`)
   const needed = new Set<RowField>([...fieldsNeeded(plan, undefined, undefined), fieldKey(field)])
   for await (const record of lookedAt({ plan, range, parts, scans, needed, pick: rest }, run, signal))
     looked.add(record)
@@ -164,7 +166,8 @@ export async function top(
 /** The values of the rows with those that were counted beside. */
 function topSql(rows: string, { field, limit }: TopRequest, beside: readonly TopValue[]): string {
   const added = beside.map(
-    ({ value, count, firstMs, lastMs }) => `(${sqlText(value)}, ${count}, ${firstMs}, ${lastMs})`,
+    ({ value, count, firstMs, lastMs }) =>
+      `(${isNumber(field) ? `'${value}'::DOUBLE` : sqlText(value)}, ${count}, ${firstMs}, ${lastMs})`,
   )
   const looked =
     added.length === 0
@@ -178,11 +181,10 @@ function topSql(rows: string, { field, limit }: TopRequest, beside: readonly Top
     totals AS (SELECT sum(n) AS matched, sum(n) FILTER (value IS NOT NULL) AS having_it,
       (SELECT count(*) FROM merged) AS different FROM counted)
     SELECT ${['matched', 'having_it', 'different', 'n', 'first', 'last'].map((name) => `coalesce(${name}, 0)::DOUBLE`).join(', ')},
-      coalesce(value, '') FROM totals LEFT JOIN best ON true ORDER BY n DESC, value`
+      coalesce(value::VARCHAR, '') FROM totals LEFT JOIN best ON true ORDER BY n DESC, value`
 }
 
 function readTop(result: SqlResult, field: string): Omit<TopAnswer, 'scanned'> {
-  const isNumber = isFieldName(field) && RECORD_FIELDS[field].kind === 'number'
   const values: TopValue[] = []
   const totals = { matched: 0, having: 0, distinct: 0 }
   for (const { rows, columns } of result.chunks()) {
@@ -192,7 +194,8 @@ function readTop(result: SqlResult, field: string): Omit<TopAnswer, 'scanned'> {
         .map((column) => Number(column[row]))
       Object.assign(totals, { matched, having, distinct })
       const text = String(columns.at(-1)?.[row])
-      if (count > 0) values.push({ value: isNumber ? String(Number(text)) : text, count, firstMs, lastMs })
+      if (count > 0)
+        values.push({ value: isNumber(field) ? String(Number(text)) : text, count, firstMs, lastMs })
     }
   }
   return { values, ...totals }
@@ -201,8 +204,11 @@ function readTop(result: SqlResult, field: string): Omit<TopAnswer, 'scanned'> {
 /** NULL: the record has none. */
 function topValue(field: string): string {
   if (!isFieldName(field)) return attrText(field)
-  if (RECORD_FIELDS[field].kind === 'number') return numberText(field)
-  return `nullif(${field}, '')`
+  return isNumber(field) ? `${columnOf(field)}::DOUBLE` : `nullif(${field}, '')`
+}
+
+function isNumber(field: string): boolean {
+  return isFieldName(field) && RECORD_FIELDS[field].kind === 'number'
 }
 
 function fieldKey(field: string): RowField {

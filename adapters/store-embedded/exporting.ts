@@ -12,8 +12,8 @@ import type { Run } from './run.ts'
 import type { Snapshot } from './shelf.ts'
 import { createSlicer } from './slices.ts'
 
-/** Years that SQL prints as JavaScript does: 0001 to 9999. */
-const PRINTED_FROM_MS = Date.UTC(2001, 0, 1) - 2_000 * 366 * 86_400_000
+/** Years with four digits, which SQL prints as JavaScript does. */
+const PRINTED_FROM_MS = Date.UTC(1000, 0, 1)
 const PRINTED_TO_MS = Date.UTC(9999, 11, 31)
 
 /** A page of records as lines of JSON, which the database writes but for the ones that SQL cannot decide or print. */

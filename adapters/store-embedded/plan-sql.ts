@@ -250,6 +250,10 @@ function numberField(node: Exclude<FieldNode, { type: 'range' }>, field: FieldNa
   return decided(range(exactly, field))
 }
 
+export function columnOf(field: FieldName): string {
+  return COLUMNS[field]
+}
+
 /** A number as JavaScript prints it, but for exponents; NULL when there is none. */
 export function numberText(field: FieldName): string {
   const column = COLUMNS[field]

@@ -512,8 +512,8 @@ function topValues(make: MakeStore): void {
         { value: 'web-10', count: 2, firstMs: 7, lastMs: 8 },
         { value: 'Web', count: 1, firstMs: 5, lastMs: 5 },
         { value: 'web-2', count: 1, firstMs: 0, lastMs: 0 },
-        { value: '\u{1f600}', count: 1, firstMs: 6, lastMs: 6 }, // Its first UTF-16 unit is the smaller one.
         { value: '\uffee', count: 1, firstMs: 3, lastMs: 3 },
+        { value: '\u{1f600}', count: 1, firstMs: 6, lastMs: 6 }, // Its first UTF-16 unit is the smaller one.
       ])
       expect(found).toMatchObject({ matched: 10, having: 8, distinct: 6 })
       expect(found.scanned).toBeGreaterThanOrEqual(10)
