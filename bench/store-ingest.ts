@@ -15,8 +15,9 @@ const NDJSON_EVERY = 10
 /** Longer than the store leaves between two looks for something to compact. */
 const SETTLED_MS = Number(process.env['SETTLE_SECONDS'] ?? 65) * 1_000
 const SETTLE_MS_MAX = 600_000
-/** Less than this part of a core is rest. */
-const IDLE_CORES = 0.05
+const LOOK_MS = 500
+/** Sealing and compaction keep a core busy; less than this part of one is timers and garbage collection. */
+const IDLE_CORES = 0.3
 const MIB = 1 << 20
 const never = new AbortController().signal
 
@@ -162,9 +163,9 @@ async function settle(store: Store): Promise<number> {
   while (performance.now() - sinceMs < SETTLED_MS && performance.now() - startMs < SETTLE_MS_MAX) {
     const { segments, bytesOnDisk } = await store.stats()
     const before = processCpuS()
-    await sleep(500)
+    await sleep(LOOK_MS)
     const now = `${segments} ${bytesOnDisk}`
-    if (now !== last || processCpuS() - before > IDLE_CORES / 2) sinceMs = performance.now()
+    if (now !== last || processCpuS() - before > (IDLE_CORES * LOOK_MS) / 1_000) sinceMs = performance.now()
     last = now
   }
   return (sinceMs - startMs) / 1_000
