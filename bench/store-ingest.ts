@@ -62,8 +62,8 @@ export async function ingest(store: Store, truth: Truth): Promise<Ingested> {
     storingMs += performance.now() - startMs
   }
   const rssMib = rssPeakMib(process.pid)
-  const settledS = await settle(store)
-  const cpuS = processCpuS() - startCpuS - makingCpuS
+  const settled = await settle(store)
+  const cpuS = settled.cpuS - startCpuS - makingCpuS
   const { records } = truth.counts
   return {
     ...maker.bytes(),
@@ -78,7 +78,7 @@ export async function ingest(store: Store, truth: Truth): Promise<Ingested> {
       { what: 'ingest, records/s', result: records / (storingMs / 1_000), note: 'while batches are given' },
       { what: 'append p50', unit: 'ms', result: quantile(appendMs, 0.5) },
       { what: 'append p99', unit: 'ms', result: quantile(appendMs, 0.99) },
-      { what: 'sealing settled after', unit: 's', result: settledS },
+      { what: 'sealing settled after', unit: 's', result: settled.seconds },
       {
         what: 'RSS peak of ingest',
         unit: 'MiB',
@@ -155,20 +155,21 @@ async function storeAll(store: Store, chunk: readonly GeneratedBatch[], tookMs: 
   await Promise.all(Array.from({ length: IN_FLIGHT }, sender))
 }
 
-/** Waits until the store does nothing of its own any more; seconds until then. */
-async function settle(store: Store): Promise<number> {
+/** Waits until the store does nothing of its own any more; seconds until then, and the CPU of the process at that time. */
+async function settle(store: Store): Promise<{ seconds: number; cpuS: number }> {
   const startMs = performance.now()
-  let sinceMs = startMs
+  let rest = { sinceMs: startMs, cpuS: processCpuS() }
   let last = ''
-  while (performance.now() - sinceMs < SETTLED_MS && performance.now() - startMs < SETTLE_MS_MAX) {
+  while (performance.now() - rest.sinceMs < SETTLED_MS && performance.now() - startMs < SETTLE_MS_MAX) {
     const { segments, bytesOnDisk } = await store.stats()
     const before = processCpuS()
     await sleep(LOOK_MS)
     const now = `${segments} ${bytesOnDisk}`
-    if (now !== last || processCpuS() - before > (IDLE_CORES * LOOK_MS) / 1_000) sinceMs = performance.now()
+    const isBusy = processCpuS() - before > (IDLE_CORES * LOOK_MS) / 1_000
+    if (now !== last || isBusy) rest = { sinceMs: performance.now(), cpuS: processCpuS() }
     last = now
   }
-  return (sinceMs - startMs) / 1_000
+  return { seconds: (rest.sinceMs - startMs) / 1_000, cpuS: rest.cpuS }
 }
 
 /** What the day takes on disk, beside its lines and the same as NDJSON. */
