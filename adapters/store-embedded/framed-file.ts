@@ -69,8 +69,10 @@ export function encodeFile(payloads: readonly Uint8Array[]): Buffer {
 /** Opens a file for appending behind its first `size` bytes (0 or the `end` of a scan); what is beyond is cut. Its name is durable. */
 export async function openFramedFile(fs: Fs, path: string, folder: string, size = 0): Promise<FramedFile> {
   let file = await openAt(fs, path, size)
-  const tag = size === 0 ? await writeHeader(file) : await readTag(fs, path)
-  await fs.syncDir(folder)
+  const tag = await startFile(fs, file, { path, folder, size }).catch(async (error: unknown) => {
+    await file.close()
+    throw error
+  })
   let good = Math.max(size, FILE_HEADER_BYTES)
   let clean = true
 
@@ -101,6 +103,17 @@ export async function openFramedFile(fs: Fs, path: string, folder: string, size 
     },
     close: () => file.close(),
   }
+}
+
+/** Gives the file's tag. */
+async function startFile(
+  fs: Fs,
+  file: AppendFile,
+  { path, folder, size }: { path: string; folder: string; size: number },
+): Promise<Buffer> {
+  const tag = size === 0 ? await writeHeader(file) : await readTag(fs, path)
+  await fs.syncDir(folder)
+  return tag
 }
 
 async function openAt(fs: Fs, path: string, size: number): Promise<AppendFile> {
