@@ -3,16 +3,19 @@ import type { HistogramBucket, Quantile } from '../core/ports.ts'
 /** Counts per bucket and value, added up to what a histogram answers. */
 export interface Counts {
   add(startMs: number, value: string, count: number): void
-  /** For the quantile: `count` records with this number. */
-  addNumber(startMs: number, value: string, seen: { readonly number: number; readonly count: number }): void
+  /** For the quantile: a record with this number. */
+  addNumber(startMs: number, value: string, number: number): void
+  /** The quantile itself, where a database has found it. */
+  setQuantile(startMs: number, value: string, quantile: number): void
   /** Oldest first; `split` says whether the values are wanted. */
   buckets(split: boolean): HistogramBucket[]
 }
 
 interface Cell {
   count: number
-  /** How often each number is there. */
-  readonly numbers: Map<number, number>
+  /** null: none was added. */
+  numbers: number[] | null
+  quantile: number | null
 }
 
 export function createCounts(quantile?: Quantile): Counts {
@@ -22,7 +25,7 @@ export function createCounts(quantile?: Quantile): Counts {
     let bucket = cells.get(startMs)
     if (bucket === undefined) cells.set(startMs, (bucket = new Map<string, Cell>()))
     let cell = bucket.get(value)
-    if (cell === undefined) bucket.set(value, (cell = { count: 0, numbers: new Map() }))
+    if (cell === undefined) bucket.set(value, (cell = { count: 0, numbers: null, quantile: null }))
     return cell
   }
 
@@ -30,9 +33,13 @@ export function createCounts(quantile?: Quantile): Counts {
     add(startMs, value, count) {
       cellOf(startMs, value).count += count
     },
-    addNumber(startMs, value, { number, count }) {
-      const { numbers } = cellOf(startMs, value)
-      numbers.set(number, (numbers.get(number) ?? 0) + count)
+    addNumber(startMs, value, number) {
+      const cell = cellOf(startMs, value)
+      cell.numbers ??= []
+      cell.numbers.push(number)
+    },
+    setQuantile(startMs, value, found) {
+      cellOf(startMs, value).quantile = found
     },
     buckets: (split) =>
       [...cells]
@@ -47,23 +54,17 @@ export function createCounts(quantile?: Quantile): Counts {
 }
 
 function quantilesOf(bucket: ReadonlyMap<string, Cell>, p: number): Record<string, number> {
-  const withNumbers = [...bucket].filter(([, { numbers }]) => numbers.size > 0)
-  return Object.fromEntries(withNumbers.map(([value, { numbers }]) => [value, quantileOf(numbers, p)]))
+  const found: [string, number][] = []
+  for (const [value, { quantile, numbers }] of bucket) {
+    const number = quantile ?? (numbers === null ? null : quantileOf(numbers, p))
+    if (number !== null) found.push([value, number])
+  }
+  return Object.fromEntries(found)
 }
 
-/** By nearest rank, of at least one number. `numbers`: how often each is there. */
-function quantileOf(numbers: ReadonlyMap<number, number>, p: number): number {
-  const sorted = [...numbers].sort(([left], [right]) => left - right)
-  const rank = nearestRank(
-    p,
-    sorted.reduce((sum, [, count]) => sum + count, 0),
-  )
-  let seen = 0
-  for (const [number, count] of sorted) {
-    seen += count
-    if (seen >= rank) return number
-  }
-  return NaN
+/** By nearest rank, of at least one number. */
+function quantileOf(numbers: readonly number[], p: number): number {
+  return numbers.toSorted((left, right) => left - right)[nearestRank(p, numbers.length) - 1] ?? NaN
 }
 
 /** 0.07 * 100 is a little more than 7 in doubles; its rank is 7 all the same, as in decimals. */

@@ -137,7 +137,7 @@ function histogram(arrived: readonly Arrival[], request: HistogramRequest): Hist
     const value = by === undefined ? '' : record[by]
     counts.add(startMs, value, 1)
     const number = quantile === undefined ? null : record[RECORD_FIELDS[quantile.of].key]
-    if (number !== null) counts.addNumber(startMs, value, { number, count: 1 })
+    if (number !== null) counts.addNumber(startMs, value, number)
   }
   return { buckets: counts.buckets(by !== undefined), scanned: arrived.length }
 }

@@ -1,4 +1,12 @@
-import { BIGINT, DOUBLE, DuckDBDataChunk, DuckDBInstance, INTEGER, VARCHAR } from '@duckdb/node-api'
+import {
+  BIGINT,
+  DOUBLE,
+  DuckDBBlobValue,
+  DuckDBDataChunk,
+  DuckDBInstance,
+  INTEGER,
+  VARCHAR,
+} from '@duckdb/node-api'
 import type {
   DuckDBAppender,
   DuckDBConnection,
@@ -30,6 +38,8 @@ export interface SqlResult {
   readonly rows: number
   /** Each chunk as columns. */
   chunks(): Iterable<{ readonly rows: number; readonly columns: readonly (readonly Cell[])[] }>
+  /** A BLOB in the first row. */
+  bytesAt(column: number): Uint8Array
 }
 
 /** DuckDB in memory. Its streaming interface hides errors, so results are always whole: callers bound them. */
@@ -95,6 +105,11 @@ async function runInterruptibly(
 function resultOf(result: DuckDBMaterializedResult): SqlResult {
   return {
     rows: result.rowCount,
+    bytesAt(column) {
+      const value = result.getChunk(0).getColumnValues(column)[0]
+      if (!(value instanceof DuckDBBlobValue)) throw new TypeError('the column is no BLOB')
+      return value.bytes
+    },
     *chunks() {
       for (let at = 0; at < result.chunkCount; at++) {
         const chunk = result.getChunk(at)

@@ -1,12 +1,12 @@
 import { setImmediate as yieldNow } from 'node:timers/promises'
-import type { ExportPage, SearchAfter, SearchRequest } from '../../core/ports.ts'
+import type { ExportPage, SearchRequest } from '../../core/ports.ts'
 import { compileMatcher } from '../../core/query/matches.ts'
 import { RECORD_FIELDS, toPublicRecord } from '../../core/record.ts'
-import { listingOf, listingSql, partsIn, rangeBehind, search } from './listing.ts'
+import { listingOf, listingSql, ORDERS, partsIn, rangeBehind, search } from './listing.ts'
 import type { Listing } from './listing.ts'
 import { recordsOf, selectParts } from './parts.ts'
-import { EVENT_ID_SQL, numberText, planToSql, possible } from './plan-sql.ts'
-import { selectList } from './rows.ts'
+import { EVENT_ID_SQL, numberText, planToSql, sure, unsure } from './plan-sql.ts'
+import { fieldsOf, selectList } from './rows.ts'
 import { readRows } from './run.ts'
 import type { Run } from './run.ts'
 import type { Snapshot } from './shelf.ts'
@@ -15,35 +15,43 @@ import { createSlicer } from './slices.ts'
 /** Years with four digits, which SQL prints as JavaScript does. */
 const PRINTED_FROM_MS = Date.UTC(1000, 0, 1)
 const PRINTED_TO_MS = Date.UTC(9999, 11, 31)
+const NEWLINE = 0x0a
 
-/** A page of records as lines of JSON, which the database writes but for the ones that SQL cannot decide or print. */
+/** A page of records as lines of JSON. The database writes them: a string made here for each would cost more than all the rest. */
 export async function exportPage(
   request: SearchRequest,
   held: Snapshot,
   run: Run,
   signal: AbortSignal,
 ): Promise<ExportPage> {
-  const { plan, limit, grep, order = 'newest' } = request
-  if (grep !== undefined || planToSql(plan).undecided === 'all')
-    return exportFound(request, held, run, signal)
+  const { plan, limit, order = 'newest', grep } = request
+  const found = () => exportFound(request, held, run, signal)
+  if (grep !== undefined || planToSql(plan).undecided === 'all') return found()
   const range = rangeBehind(request)
   const { parts } = await selectParts(held.sources, plan, range)
-  const lines: string[] = []
   const slicer = createSlicer(parts, range, order)
+  const texts: Uint8Array[] = []
+  let records = 0
   let scanned = 0
   for (let slice = slicer.next(limit); slice !== null; slice = slicer.next(limit)) {
     const inSlice = partsIn(parts, slice)
     if (inSlice.length === 0) continue
     scanned += recordsOf(inSlice)
-    const listing = listingOf(request, slice, inSlice)
-    const page = await linesOf(listing, { request, rows: limit - lines.length }, run, signal)
-    for (const line of page.lines) lines.push(line)
-    if (page.last !== null) return { ...pageOf(lines), next: page.last, scanned }
+    const page = await printed(
+      listingOf(request, slice, inSlice),
+      { request, rows: limit - records },
+      run,
+      signal,
+    )
+    if (page === null) return found()
+    texts.push(page.text)
+    records += page.records
+    if (records >= limit) return { ndjson: concatenated(texts), records, next: cursorOf(page.text), scanned }
   }
-  return { ...pageOf(lines), next: null, scanned }
+  return { ndjson: concatenated(texts), records, next: null, scanned }
 }
 
-/** Of the records that a search finds. */
+/** Of the records that a search finds: for the queries and times that SQL cannot decide or print. */
 async function exportFound(
   request: SearchRequest,
   held: Snapshot,
@@ -53,80 +61,89 @@ async function exportFound(
   const { records, more, scanned } = await search(request, held, run, signal)
   const last = records.at(-1)
   const next = more && last !== undefined ? { timeMs: last.timeMs, id: last.id } : null
-  return { ...pageOf(records.map((record) => JSON.stringify(toPublicRecord(record)))), next, scanned }
+  const text = records.map((record) => `${JSON.stringify(toPublicRecord(record))}\n`).join('')
+  return { ndjson: new TextEncoder().encode(text), records: records.length, next, scanned }
 }
 
-function pageOf(lines: readonly string[]): Pick<ExportPage, 'ndjson' | 'records'> {
-  const text = lines.length === 0 ? '' : `${lines.join('\n')}\n`
-  return { ndjson: new TextEncoder().encode(text), records: lines.length }
+interface Printed {
+  readonly text: Uint8Array
+  readonly records: number
 }
 
-interface Lines {
-  readonly lines: readonly string[]
-  /** The last record looked at when the page is full. */
-  readonly last: SearchAfter | null
-}
-
-async function linesOf(
+/** The lines of a slice; null when there is a time in it that SQL does not print as JavaScript does. */
+async function printed(
   listing: Listing,
-  { request, rows }: { request: SearchRequest; rows: number },
+  { request, rows }: { readonly request: SearchRequest; readonly rows: number },
   run: Run,
   signal: AbortSignal,
-): Promise<Lines> {
-  const sql = listingSql(`CASE WHEN ${ODD} THEN ${ODD_ID} ELSE ${LINE} END, (${ODD})::DOUBLE`, listing)
-  if (sql === null) return { lines: [], last: null }
-  const page = await run.over(listing.parts, `${sql} LIMIT ${rows}`, signal)
-  const lines: string[] = []
-  const odd = new Map<string, number>()
-  for (const { rows, columns } of page.chunks()) {
-    const [line = [], isOdd = []] = columns
-    for (let row = 0; row < rows; row++) {
-      if (isOdd[row] === 1) odd.set(String(line[row]), lines.length)
-      lines.push(String(line[row]))
-    }
-    await yieldNow()
-    signal.throwIfAborted()
-  }
-  const last = lines.at(-1)
-  const cursor = page.rows < rows || last === undefined ? null : cursorOf(last, odd.has(last))
-  if (odd.size === 0) return { lines, last: cursor }
-  return { lines: await replaceOdd(lines, odd, { listing, request, rows }, run, signal), last: cursor }
+): Promise<Printed | null> {
+  const accepted = await acceptedOf(listing, request, run, signal)
+  const sql = listingSql(
+    `${LINE} AS line, ${PRINTED} AS printed, time, stream, seq, idx`,
+    listing,
+    (condition) => either(sure(condition), among(unsure(condition), accepted)),
+  )
+  if (sql === null) return { text: new Uint8Array(0), records: 0 }
+  const lines = `coalesce(string_agg(line, chr(10) ORDER BY ${ORDERS[listing.order]}), '') || chr(10)`
+  const statement = `SELECT encode(${lines}),
+    count(*)::DOUBLE, count(*) FILTER (NOT printed)::DOUBLE FROM (${sql} LIMIT ${rows})`
+  const page = await run.over(listing.parts, statement, signal)
+  await yieldNow()
+  const [chunk] = page.chunks()
+  const [records = 0, unprinted = 0] = [1, 2].map((column) => Number(chunk?.columns[column]?.[0]))
+  if (unprinted > 0) return null
+  return { text: records > 0 ? page.bytesAt(0) : new Uint8Array(0), records }
 }
 
-function cursorOf(line: string, isOdd: boolean): SearchAfter {
-  if (isOdd) {
-    const [timeMs = '', id = ''] = line.split(' ')
-    return { timeMs: Number(timeMs), id }
+/** Positions of the records that SQL leaves open and the matcher takes. */
+async function acceptedOf(
+  listing: Listing,
+  { plan }: SearchRequest,
+  run: Run,
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const fields = new Set([...fieldsOf(plan.root), 'position' as const])
+  const sql = listingSql(selectList(fields), listing, unsure)
+  if (sql === null) return []
+  const matches = compileMatcher(plan)
+  const accepted: number[] = []
+  for await (const { position, record } of readRows(await run.over(listing.parts, sql, signal), signal))
+    if (matches(record)) accepted.push(position)
+  return accepted
+}
+
+function among(condition: string | null, positions: readonly number[]): string | null {
+  return condition === null || positions.length === 0
+    ? null
+    : `(${condition} AND pos IN (${positions.join(', ')}))`
+}
+
+function either(left: string | null, right: string | null): string | null {
+  return left === null || right === null ? (left ?? right) : `(${left} OR ${right})`
+}
+
+/** The record in the last line. */
+function cursorOf(text: Uint8Array): ExportPage['next'] {
+  const start = text.lastIndexOf(NEWLINE, -2) + 1
+  const { time, id } = JSON.parse(new TextDecoder().decode(text.subarray(start))) as {
+    time: string
+    id: string
   }
-  const { time, id } = JSON.parse(line) as { time: string; id: string }
   return { timeMs: Date.parse(time), id }
 }
 
-/** Puts the lines of the odd records that match in their places, and takes out the others. */
-async function replaceOdd(
-  lines: readonly (string | null)[],
-  odd: ReadonlyMap<string, number>,
-  { listing, request, rows }: { listing: Listing; request: SearchRequest; rows: number },
-  run: Run,
-  signal: AbortSignal,
-): Promise<readonly string[]> {
-  const replaced = [...lines]
-  for (const at of odd.values()) replaced[at] = null
-  const matches = compileMatcher(request.plan)
-  const sql = listingSql(selectList(), listing, (condition) => `(${ODD} AND ${possible(condition)})`)
-  const page = await run.over(listing.parts, `${sql} LIMIT ${rows}`, signal)
-  for await (const { record } of readRows(page, signal)) {
-    const at = odd.get(`${record.timeMs} ${record.id}`)
-    if (at !== undefined && matches(record)) replaced[at] = JSON.stringify(toPublicRecord(record))
+function concatenated(texts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(texts.reduce((bytes, { length }) => bytes + length, 0))
+  let at = 0
+  for (const text of texts) {
+    all.set(text, at)
+    at += text.length
   }
-  return replaced.filter((line) => line !== null)
+  return all
 }
 
 const isPrinted = (column: string) => `(${column} BETWEEN ${PRINTED_FROM_MS} AND ${PRINTED_TO_MS})`
-/** Cannot be decided, or not printed, in SQL. */
-const ODD = `(NOT plain OR NOT ${isPrinted('time')} OR NOT ${isPrinted('ingested')})`
-/** Stands in for the line of such a record. */
-const ODD_ID = `(time::VARCHAR || ' ' || ${EVENT_ID_SQL})`
+const PRINTED = `(${isPrinted('time')} AND ${isPrinted('ingested')})`
 
 const SQL_VALUES: Readonly<Record<string, string>> = {
   time: isoTime('time'),
@@ -141,17 +158,16 @@ const SQL_VALUES: Readonly<Record<string, string>> = {
 /** What `JSON.stringify(toPublicRecord(record))` gives, but for how numbers with an exponent are written. */
 const LINE = lineSql()
 
+/** One `concat`, which leaves NULLs out: a chain of `||` copies the line again for every member. */
 function lineSql(): string {
   const members = Object.entries(RECORD_FIELDS).map(([name, { kind }]) => {
-    const member = `',"${name}":' || `
-    if (name === 'time') return `'{"time":' || ${SQL_VALUES[name]}`
     const value = SQL_VALUES[name]
-    if (kind === 'number') return `coalesce(${member}${value}, '')`
-    if (value !== undefined) return `${member}${value}`
-    return `CASE WHEN ${name} = '' THEN '' ELSE ${member}to_json(${name})::VARCHAR END`
+    if (name === 'time') return `'{"time":', ${value}`
+    if (kind === 'number') return `(',"${name}":' || ${value})`
+    if (value !== undefined) return `',"${name}":', ${value}`
+    return `CASE WHEN ${name} <> '' THEN ',"${name}":' || to_json(${name})::VARCHAR END`
   })
-  const attrs = `CASE WHEN attrs = '' THEN '' ELSE ',"attrs":' || attrs END`
-  return `(${[...members, attrs].join(' || ')} || '}')`
+  return `concat(${members.join(', ')}, CASE WHEN attrs <> '' THEN ',"attrs":' || attrs END, '}')`
 }
 
 function isoTime(column: string): string {

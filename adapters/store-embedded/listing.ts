@@ -40,7 +40,7 @@ const ROWS_MAX = 8_192
 /** Positions that the first statement of a tail looks at. */
 const POSITIONS_MIN = 4_096
 
-const ORDERS: Readonly<Record<Order, string>> = {
+export const ORDERS: Readonly<Record<Order, string>> = {
   newest: 'time DESC, stream DESC, seq DESC, idx DESC',
   oldest: 'time, stream, seq, idx',
 }

@@ -11,9 +11,9 @@ import type {
   TopAnswer,
   TopRequest,
 } from '../../core/ports.ts'
-import { histogram, top } from './counting.ts'
 import type { Sql } from './duckdb.ts'
 import { exportPage } from './exporting.ts'
+import { histogram } from './histogram.ts'
 import { arrivals, search } from './listing.ts'
 import { recordsOf, selectParts } from './parts.ts'
 import type { Part } from './parts.ts'
@@ -21,6 +21,7 @@ import { planToSql } from './plan-sql.ts'
 import { createRun } from './run.ts'
 import type { Run } from './run.ts'
 import type { Shelf, Snapshot, Source } from './shelf.ts'
+import { top } from './top.ts'
 
 /** Answers queries over what is on the shelf, each from one moment. */
 export interface Queries {

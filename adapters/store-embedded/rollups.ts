@@ -17,8 +17,8 @@ export interface Rolled {
 }
 
 /** What of a histogram can be answered by roll-ups; null: nothing. */
-export function rolledShare({ plan, range, intervalMs, by, quantile }: HistogramRequest): Rolled | null {
-  if (quantile !== undefined || intervalMs % MINUTE_MS !== 0) return null
+export function rolledShare({ plan, range, intervalMs, by }: HistogramRequest): Rolled | null {
+  if (intervalMs % MINUTE_MS !== 0) return null
   const fields = fieldNames(plan.root)
   if (fields === null) return null
   const needed = by === undefined ? fields : [...fields, by]

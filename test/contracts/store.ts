@@ -559,10 +559,10 @@ function topValues(make: MakeStore): void {
       ['200', 2],
       ['-5', 1],
       ['0', 1],
+      ['1e-7', 1],
       ['0.1', 1],
       ['123456789012345680', 1],
       ['1e+21', 1],
-      ['1e-7', 1],
     ])
     expect(found).toMatchObject({ matched: 9, having: 8, distinct: 7 })
   })

@@ -26,11 +26,14 @@ test('for every p in thousandths the rank is the share, rounded up', () => {
   )
 })
 
-test('numbers that were counted beforehand weigh as often as they are there', () => {
+test('a quantile that a database has found stands as it is', () => {
   const counts = createCounts({ of: 'bytes', p: 0.5 })
   counts.add(0, 'a', 5)
-  counts.addNumber(0, 'a', { number: 9, count: 1 })
-  counts.addNumber(0, 'a', { number: 1, count: 2 })
-  counts.addNumber(0, 'a', { number: 9, count: 2 })
-  expect(counts.buckets(true)).toEqual([{ startMs: 0, total: 5, by: { a: 5 }, quantiles: { a: 9 } }])
+  counts.setQuantile(0, 'a', 7)
+  counts.add(0, 'b', 2)
+  counts.addNumber(0, 'b', 9)
+  counts.addNumber(0, 'b', 1)
+  counts.add(0, 'c', 1)
+  const expected = { startMs: 0, total: 8, by: { a: 5, b: 2, c: 1 }, quantiles: { a: 7, b: 1 } }
+  expect(counts.buckets(true)).toEqual([expected])
 })

@@ -1,0 +1,156 @@
+import type { HistogramAnswer, HistogramRequest, TimeRange } from '../../core/ports.ts'
+import type { LogRecord } from '../../core/record.ts'
+import { RECORD_FIELDS } from '../../core/record.ts'
+import { createCounts } from '../store-counts.ts'
+import type { Counts } from '../store-counts.ts'
+import { timeCondition } from './listing.ts'
+import { HANDED_BACK_MAX, lookedAt, tooMany } from './looking.ts'
+import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
+import type { Part } from './parts.ts'
+import { columnOf, sure, unsure } from './plan-sql.ts'
+import { hasRollup, rolledRows, rolledShare } from './rollups.ts'
+import type { Rolled } from './rollups.ts'
+import type { Run } from './run.ts'
+import type { Snapshot, Source } from './shelf.ts'
+import { sqlText } from './text-sql.ts'
+
+interface Asking {
+  readonly request: HistogramRequest
+  readonly run: Run
+  readonly signal: AbortSignal
+}
+
+/** Counts by time and value: from roll-ups where they can say it, else from the records. */
+export async function histogram(
+  request: HistogramRequest,
+  { sources }: Snapshot,
+  run: Run,
+  signal: AbortSignal,
+): Promise<HistogramAnswer> {
+  const asking = { request, run, signal }
+  const counts = createCounts(request.quantile)
+  const rolled = rolledShare(request)
+  const scanned =
+    rolled === null
+      ? await countRecords(asking, sources, request.range, counts)
+      : await countRolled(asking, sources, rolled, counts)
+  if (request.quantile !== undefined) await addQuantiles(asking, sources, counts)
+  return { buckets: counts.buckets(request.by !== undefined), scanned }
+}
+
+/** Whole minutes of the segments that have a roll-up come from it, the rest from the records. Returns how many were read. */
+async function countRolled(
+  asking: Asking,
+  sources: readonly Source[],
+  rolled: Rolled,
+  counts: Counts,
+): Promise<number> {
+  const { request, run, signal } = asking
+  const { fromMs, toMs } = rolled.range
+  const having = sources.filter((source) => hasRollup(source, rolled))
+  const inRange = having.filter(({ minMs, maxMs }) => maxMs >= fromMs && minMs < toMs)
+  if (inRange.length > 0) {
+    const sql = groupedSql(rolledRows(inRange, request, rolled), request, 'sum(n)')
+    await readGroups(inRange.map(wholePart), sql, asking, (startMs, value, count) =>
+      counts.add(startMs, value, count),
+    )
+  }
+  const others = sources.filter((source) => !having.includes(source))
+  let scanned = recordsOf(inRange) + (await countRecords(asking, others, request.range, counts))
+  for (const edge of [
+    { fromMs: request.range.fromMs, toMs: fromMs },
+    { fromMs: toMs, toMs: request.range.toMs },
+  ])
+    scanned += await countRecords({ request, run, signal }, having, edge, counts)
+  return scanned
+}
+
+/** Adds what the records of these sources count; returns how many were read. */
+async function countRecords(
+  asking: Asking,
+  sources: readonly Source[],
+  range: TimeRange,
+  counts: Counts,
+): Promise<number> {
+  const { request, run, signal } = asking
+  const { plan, intervalMs, by } = request
+  if (range.fromMs >= range.toMs) return 0
+  const { parts } = await selectParts(sources, plan, range)
+  const scans = scansOf(parts, plan)
+  const fields = ['timeMs' as const, ...(by === undefined ? [] : [by])]
+  for await (const record of lookedAt({ plan, range, parts, scans, fields, pick: unsure }, run, signal))
+    counts.add(Math.floor(record.timeMs / intervalMs) * intervalMs, by === undefined ? '' : record[by], 1)
+  const rows = rowsWhere(scans, [timeCondition(range)], sure)
+  if (rows !== null)
+    await readGroups(parts, groupedSql(rows, request, 'count(*)'), asking, (startMs, value, count) =>
+      counts.add(startMs, value, count),
+    )
+  return recordsOf(parts)
+}
+
+/** One statement has to see all numbers. */
+async function addQuantiles(
+  { request, run, signal }: Asking,
+  sources: readonly Source[],
+  counts: Counts,
+): Promise<void> {
+  const { plan, range, by, quantile } = request
+  if (quantile === undefined) return
+  const column = columnOf(quantile.of)
+  const { key } = RECORD_FIELDS[quantile.of]
+  const { parts } = await selectParts(sources, plan, range)
+  const scans = scansOf(parts, plan)
+  const fields = ['timeMs' as const, key, ...(by === undefined ? [] : [by])]
+  const looked: LogRecord[] = []
+  for await (const record of lookedAt({ plan, range, parts, scans, fields, pick: unsure }, run, signal))
+    if (record[key] !== null && looked.push(record) > HANDED_BACK_MAX) throw tooMany('records')
+  const rows = rowsWhere(scans, [timeCondition(range), `${column} IS NOT NULL`], sure)
+  const all = withRecords(rows, looked, request)
+  if (all === null) return
+  const sql = groupedSql(all, request, `quantile_disc(${column}, ${quantile.p})`)
+  await readGroups(parts, sql, { request, run, signal }, (startMs, value, found) =>
+    counts.setQuantile(startMs, value, found),
+  )
+}
+
+/** The rows with the records that were looked at one by one. */
+function withRecords(
+  rows: string | null,
+  records: readonly LogRecord[],
+  { by, quantile }: HistogramRequest,
+): string | null {
+  if (quantile === undefined || records.length === 0) return rows
+  const { key } = RECORD_FIELDS[quantile.of]
+  const column = columnOf(quantile.of)
+  const values = records.map((record) => {
+    const value = by === undefined ? `''` : sqlText(record[by])
+    return `(${record.timeMs}, ${value}, '${record[key]}'::DOUBLE)`
+  })
+  const looked = `SELECT * FROM (VALUES ${values.join(', ')}) AS looked(time, ${by ?? 'value'}, ${column})`
+  if (rows === null) return `(${looked})`
+  return `(SELECT time, ${by ?? `'' AS value`}, ${column} FROM ${rows} UNION ALL ${looked})`
+}
+
+/** Rows of (start of the bucket, value, number). */
+function groupedSql(rows: string, { intervalMs, by }: HistogramRequest, number: string): string {
+  const start = `(time - ((time % ${intervalMs} + ${intervalMs}) % ${intervalMs}))`
+  return `SELECT ${start}::DOUBLE, ${by ?? `''`}, (${number})::DOUBLE FROM ${rows} GROUP BY 1, 2`
+}
+
+async function readGroups(
+  parts: readonly Part[],
+  sql: string,
+  { run, signal }: Asking,
+  take: (startMs: number, value: string, number: number) => void,
+): Promise<void> {
+  const result = await run.over(parts, sql, signal)
+  for (const { rows, columns } of result.chunks()) {
+    const [start = [], value = [], number = []] = columns
+    for (let row = 0; row < rows; row++) take(Number(start[row]), String(value[row]), Number(number[row]))
+  }
+}
+
+function wholePart(source: Source): Part {
+  const { records, minMs, maxMs } = source
+  return { source, records, minMs, maxMs, words: null }
+}

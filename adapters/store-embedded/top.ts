@@ -1,0 +1,101 @@
+import type { TopAnswer, TopRequest, TopValue } from '../../core/ports.ts'
+import { RECORD_FIELDS, isFieldName } from '../../core/record.ts'
+import { createTop } from '../store-top.ts'
+import type { SqlResult } from './duckdb.ts'
+import { timeCondition } from './listing.ts'
+import { HANDED_BACK_MAX, lookedAt, tooMany } from './looking.ts'
+import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
+import { columnOf, possible, sure, unsure } from './plan-sql.ts'
+import type { SqlCondition } from './plan-sql.ts'
+import type { RowField } from './rows.ts'
+import type { Run } from './run.ts'
+import type { Snapshot } from './shelf.ts'
+import { attrIsList, attrText, sqlText } from './text-sql.ts'
+
+/** The most frequent values of a field. */
+export async function top(
+  request: TopRequest,
+  held: Snapshot,
+  run: Run,
+  signal: AbortSignal,
+): Promise<TopAnswer> {
+  const { plan, range, field } = request
+  const looked = createTop(field)
+  const { parts } = await selectParts(held.sources, plan, range)
+  const scans = scansOf(parts, plan)
+  const inSql = isFieldName(field) ? 'true' : `(plain AND NOT ${attrIsList(field)})`
+  // What is left: records that SQL cannot decide, and values that it cannot read.
+  const rest = (condition: SqlCondition) =>
+    inSql === 'true' || condition.undecided === 'all'
+      ? unsure(condition)
+      : both(possible(condition), `NOT ${inSql}`)
+  const fields = ['timeMs' as const, fieldKey(field)]
+  for await (const record of lookedAt({ plan, range, parts, scans, fields, pick: rest }, run, signal))
+    looked.add(record)
+  const rows = rowsWhere(scans, [timeCondition(range)], (condition) => both(sure(condition), inSql))
+  const beside = looked.answer(HANDED_BACK_MAX + 1)
+  if (beside.distinct > HANDED_BACK_MAX) throw tooMany('different values')
+  const scanned = recordsOf(parts)
+  if (rows === null) return { ...beside, values: beside.values.slice(0, request.limit), scanned }
+  const answer = readTop(await run.over(parts, topSql(rows, request, beside.values), signal), field)
+  const matched = answer.matched + beside.matched
+  return { ...answer, matched, having: answer.having + beside.having, scanned }
+}
+
+/** The values of the rows with those that were counted beside. */
+function topSql(rows: string, { field, limit }: TopRequest, beside: readonly TopValue[]): string {
+  const added = beside.map(
+    ({ value, count, firstMs, lastMs }) =>
+      `(${isNumber(field) ? `'${value}'::DOUBLE` : sqlText(value)}, ${count}, ${firstMs}, ${lastMs})`,
+  )
+  const looked =
+    added.length === 0
+      ? ''
+      : ` UNION ALL SELECT * FROM (VALUES ${added.join(', ')}) AS looked(value, n, first, last)`
+  return `WITH counted AS (SELECT ${topValue(field)} AS value, count(*) AS n, min(time) AS first, max(time) AS last
+      FROM ${rows} GROUP BY 1),
+    merged AS (SELECT value, sum(n) AS n, min(first) AS first, max(last) AS last
+      FROM (SELECT * FROM counted${looked}) WHERE value IS NOT NULL GROUP BY value),
+    best AS (SELECT * FROM merged ORDER BY n DESC, value LIMIT ${limit}),
+    totals AS (SELECT sum(n) AS matched, sum(n) FILTER (value IS NOT NULL) AS having_it,
+      (SELECT count(*) FROM merged) AS different FROM counted)
+    SELECT ${['matched', 'having_it', 'different', 'n', 'first', 'last'].map((name) => `coalesce(${name}, 0)::DOUBLE`).join(', ')},
+      coalesce(value::VARCHAR, '') FROM totals LEFT JOIN best ON true ORDER BY n DESC, value`
+}
+
+function readTop(result: SqlResult, field: string): Omit<TopAnswer, 'scanned'> {
+  const values: TopValue[] = []
+  const totals = { matched: 0, having: 0, distinct: 0 }
+  for (const { rows, columns } of result.chunks()) {
+    for (let row = 0; row < rows; row++) {
+      const [matched = 0, having = 0, distinct = 0, count = 0, firstMs = 0, lastMs = 0] = columns
+        .slice(0, -1)
+        .map((column) => Number(column[row]))
+      Object.assign(totals, { matched, having, distinct })
+      const text = String(columns.at(-1)?.[row])
+      if (count > 0)
+        values.push({ value: isNumber(field) ? String(Number(text)) : text, count, firstMs, lastMs })
+    }
+  }
+  return { values, ...totals }
+}
+
+/** NULL: the record has none. */
+function topValue(field: string): string {
+  if (!isFieldName(field)) return attrText(field)
+  return isNumber(field) ? `${columnOf(field)}::DOUBLE` : `nullif(${field}, '')`
+}
+
+function isNumber(field: string): boolean {
+  return isFieldName(field) && RECORD_FIELDS[field].kind === 'number'
+}
+
+function fieldKey(field: string): RowField {
+  if (!isFieldName(field)) return 'attrs'
+  const { key } = RECORD_FIELDS[field]
+  return key === 'id' ? 'stream' : key
+}
+
+function both(left: string | null, right: string): string | null {
+  return left === null || right === 'true' ? left : `(${left} AND ${right})`
+}
