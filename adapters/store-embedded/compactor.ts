@@ -15,7 +15,11 @@ export const COMPACTED_RECORDS_MAX = 1_048_576
 /** Of all files that become one: what is read of them at a time has to fit into memory. */
 const COMPACTED_BYTES_MAX = 128 << 20
 /** So many small segments of a partition become one. */
-export const COMPACT_SEGMENTS_MIN = 8
+const COMPACT_SEGMENTS_MIN = 8
+/** When nothing new comes, so many become one, … */
+const COMPACT_REST_MIN = 4
+/** … or fewer, when they are so few records together that it costs next to nothing. */
+const COMPACT_REST_RECORDS = 131_072
 /** Segments of one tier differ in size by at most this factor, so that a record is rewritten few times. */
 const TIER_FACTOR = 8
 const LOOK_EVERY_MS = 60_000
@@ -24,10 +28,9 @@ const PURGED_SOON_MS = 600_000
 
 /** Makes few large segments of many small ones, in the background, when nothing waits to be sealed. */
 export interface Compactor {
-  /** Something was sealed. */
+  /** Something was sealed, or may have been before: looks now, and every minute from then on. */
   look(): void
-  /** Resolves when there is nothing left to do, or it failed. */
-  idle(): Promise<void>
+  /** Stops what runs; its drafts are removed. */
   close(): Promise<void>
 }
 
@@ -48,7 +51,7 @@ export function createCompactor(parts: CompactorParts): Compactor {
   let work: Promise<void> | undefined
   let newest = newestByPartition(shelf.segments)
   let quiet: ReadonlySet<string> = new Set()
-  let cancel = clock.after(LOOK_EVERY_MS, tick)
+  let cancel: (() => void) | undefined
 
   function tick(): void {
     cancel = clock.after(LOOK_EVERY_MS, tick)
@@ -60,6 +63,7 @@ export function createCompactor(parts: CompactorParts): Compactor {
 
   function look(): void {
     if (stop.signal.aborted) return
+    cancel ??= clock.after(LOOK_EVERY_MS, tick)
     work ??= compactAll().finally(() => (work = undefined))
   }
 
@@ -100,11 +104,8 @@ export function createCompactor(parts: CompactorParts): Compactor {
 
   return {
     look,
-    async idle() {
-      while (work !== undefined) await work
-    },
     async close() {
-      cancel()
+      cancel?.()
       stop.abort()
       await work
     },
@@ -172,7 +173,7 @@ export function toCompact(
     const inOrder = partition.toSorted((left, right) => left.minMs - right.minMs)
     const isDone = nowMs >= first.slotEndMs && quiet.has(partitionKey(first))
     const tiers = isDone ? [inOrder] : fullTiers(inOrder)
-    const run = tiers.map(longestRun).find(({ length }) => length >= 2)
+    const run = tiers.map(longestRun).find(isWorthIt)
     if (run !== undefined) return run
   }
   return undefined
@@ -191,6 +192,12 @@ function newestByPartition(segments: readonly SegmentEntry[]): ReadonlyMap<strin
 function fullTiers(segments: readonly SegmentEntry[]): readonly (readonly SegmentEntry[])[] {
   const tiers = Map.groupBy(segments, ({ records }) => Math.floor(Math.log(records) / Math.log(TIER_FACTOR)))
   return [...tiers.values()].filter(({ length }) => length >= COMPACT_SEGMENTS_MIN)
+}
+
+/** Writing a record again costs about half of what taking it cost. */
+function isWorthIt(run: readonly SegmentEntry[]): boolean {
+  const records = run.reduce((sum, segment) => sum + segment.records, 0)
+  return run.length >= COMPACT_REST_MIN || (run.length >= 2 && records <= COMPACT_REST_RECORDS)
 }
 
 /** The most neighbours that fit into one segment. */

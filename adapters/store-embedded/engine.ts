@@ -93,12 +93,12 @@ export async function openEngine(options: EngineOptions, { fs, clock, log }: Eng
     const rebuild = oneAtATime((segment: SegmentEntry, file: 'index' | 'rollup') =>
       rebuildFile({ sql, journal }, segment, file),
     )
-    const shelf = createShelf({ journal, policies, clock, log, rebuild, readFile: fs.readFile })
+    const readFile = (path: string) => fs.readFile(path)
+    const shelf = createShelf({ journal, policies, clock, log, rebuild, readFile })
     const ledger = createLedger(journal.snapshot.ledger)
     const shared = { journal, shelf, sql, policies, clock, log }
     const sealer = createSealer({ ...shared, onSealed: () => compactor.look() })
     const compactor: Compactor = createCompactor({ ...shared, sealer })
-    const purger = createPurger(shared)
     const arrivals = createArrivalSignal(clock)
     const active = await restore({ ...shared, ledger, sealer })
     for (const { file, problem } of journal.state.setAside)
@@ -108,6 +108,8 @@ export async function openEngine(options: EngineOptions, { fs, clock, log }: Eng
       { ...options, walBytesMax: memoryMbMax * WAL_SHARE * 2 ** 20 },
       active,
     )
+    const purger = createPurger(shared)
+    compactor.look()
     await purger.run().catch(() => undefined) // It is tried again in a minute, and what is due is hidden.
     const release = () => lock.release()
     return engineOver({ ...shared, ledger, writer, sealer, compactor, purger, arrivals, release })

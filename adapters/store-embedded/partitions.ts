@@ -17,7 +17,7 @@ export interface Policies {
   readonly classes: readonly RetentionClass[]
   /** Width of the slots of each class. */
   readonly slotsMs: readonly number[]
-  classOf(record: Retained): number
+  readonly classOf: (record: Retained) => number
   partition(classIndex: number, slotMs: number): Partition
   /** When it is purged at the latest. A class that is no longer configured is kept as long as the last one. */
   purgeAtMs(partition: Pick<Partition, 'class' | 'slotMs'>): number

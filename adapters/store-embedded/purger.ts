@@ -131,7 +131,8 @@ function entryOf(
   { reason, nowMs }: { reason: 'age' | 'size'; nowMs: number },
 ): PurgeEntry {
   const removed = new Set(gone.map(({ id }) => id))
-  const [{ class: its = '', slotMs = 0 } = {}] = gone
+  const its = gone[0]?.class ?? ''
+  const slotMs = gone[0]?.slotMs ?? 0
   const isRest = all.some(
     (segment) => segment.class === its && segment.slotMs === slotMs && !removed.has(segment.id),
   )

@@ -86,7 +86,7 @@ export async function rebuildFile(
 }
 
 /** Writes the roll-ups of a segment as a draft, and gives the kinds that are in it; without any there is no file. */
-export async function writeRollUps(
+async function writeRollUps(
   { sql, journal }: WriterParts,
   id: number,
   records: number,

@@ -109,6 +109,18 @@ describe('what is compacted', () => {
       ids: undefined,
     },
     { name: 'one, when the slot is over', given: segments(1, 100), at: behind, ids: undefined },
+    {
+      name: 'two large ones, when the slot is over',
+      given: segments(2, 100_000),
+      at: behind,
+      ids: undefined,
+    },
+    {
+      name: 'four large ones, when the slot is over',
+      given: segments(4, 100_000),
+      at: behind,
+      ids: [1, 2, 3, 4],
+    },
     { name: 'two that do not fit together', given: segments(2, M - 1), at: behind, ids: undefined },
     {
       name: 'not what would be too many bytes',
