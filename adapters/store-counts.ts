@@ -68,7 +68,7 @@ function quantileOf(numbers: readonly number[], p: number): number {
 }
 
 /** 0.07 * 100 is a little more than 7 in doubles; its rank is 7 all the same, as in decimals. */
-const ROUNDING = 1 - 4 * Number.EPSILON
+export const ROUNDING = 1 - 4 * Number.EPSILON
 
 /** Which of `count` sorted values, counted from 1, is their p-quantile (0 < p <= 1): the p * count-th, rounded up. */
 export function nearestRank(p: number, count: number): number {

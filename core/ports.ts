@@ -178,7 +178,10 @@ export type HistogramBy = (typeof HISTOGRAM_BY)[number]
 
 /** Numbers of a record whose quantiles can be asked for. */
 export const QUANTILE_OF = ['latency_ms', 'bytes', 'status'] as const
-/** The p-quantile (0 < p <= 1) of a field, by nearest rank: the smallest value that at least the share p of the values do not exceed. */
+/**
+ * The p-quantile (0 < p <= 1) of a field, by nearest rank: the smallest value that at least the share p of the values do not exceed.
+ * Of many million records it may be off by 1 %, when it comes from sketches.
+ */
 export interface Quantile {
   readonly of: (typeof QUANTILE_OF)[number]
   readonly p: number

@@ -1,18 +1,23 @@
-import type { HistogramAnswer, HistogramRequest, TimeRange } from '../../core/ports.ts'
+import type { HistogramAnswer, HistogramRequest, Quantile, TimeRange } from '../../core/ports.ts'
 import type { LogRecord } from '../../core/record.ts'
 import { RECORD_FIELDS } from '../../core/record.ts'
+import { bucketValue } from '../../core/sketch/latency-buckets.ts'
 import { createCounts } from '../store-counts.ts'
 import type { Counts } from '../store-counts.ts'
 import { timeCondition } from './listing.ts'
 import { HANDED_BACK_MAX, lookedAt, tooMany } from './looking.ts'
 import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
 import type { Part } from './parts.ts'
-import { columnOf, sure, unsure } from './plan-sql.ts'
-import { hasRollup, rolledRows, rolledShare } from './rollups.ts'
+import { columnOf, possible, sure, unsure } from './plan-sql.ts'
+import { hasRollup, rolledRows, rolledShare, sketchedShare } from './rollups.ts'
 import type { Rolled } from './rollups.ts'
 import type { Run } from './run.ts'
 import type { Snapshot, Source } from './shelf.ts'
+import { sketchSql } from './sketches.ts'
 import { sqlText } from './text-sql.ts'
+
+/** Quantiles over more records come from roll-ups: exact ones would take seconds. */
+const SKETCHED_RECORDS_MIN = 16 << 20
 
 interface Asking {
   readonly request: HistogramRequest
@@ -88,14 +93,26 @@ async function countRecords(
   return recordsOf(parts)
 }
 
+/** From the numbers themselves, or from roll-ups where there are too many of them. */
+async function addQuantiles(asking: Asking, sources: readonly Source[], counts: Counts): Promise<void> {
+  const { request } = asking
+  const { quantile } = request
+  if (quantile === undefined) return
+  const sketched = sketchedShare(request)
+  const having = sketched === null ? [] : sources.filter((source) => hasRollup(source, sketched))
+  if (sketched === null || recordsOf(having) < SKETCHED_RECORDS_MIN)
+    return exactQuantiles(asking, sources, quantile, counts)
+  await sketchedQuantiles({ ...asking, sketched, quantile }, sources, counts)
+}
+
 /** One statement has to see all numbers. */
-async function addQuantiles(
+async function exactQuantiles(
   { request, run, signal }: Asking,
   sources: readonly Source[],
+  quantile: Quantile,
   counts: Counts,
 ): Promise<void> {
-  const { plan, range, by, quantile } = request
-  if (quantile === undefined) return
+  const { plan, range, by } = request
   const column = columnOf(quantile.of)
   const { key } = RECORD_FIELDS[quantile.of]
   const { parts } = await selectParts(sources, plan, range)
@@ -110,6 +127,45 @@ async function addQuantiles(
   const sql = groupedSql(all, request, `quantile_disc(${column}, ${quantile.p})`)
   await readGroups(parts, sql, { request, run, signal }, (startMs, value, found) =>
     counts.setQuantile(startMs, value, found),
+  )
+}
+
+/** Whole minutes from the roll-ups, the rest from the records, which SQL decides alone in such a query. */
+async function sketchedQuantiles(
+  asking: Asking & { readonly sketched: Rolled; readonly quantile: Quantile },
+  sources: readonly Source[],
+  counts: Counts,
+): Promise<void> {
+  const { request, sketched, quantile } = asking
+  const { fromMs, toMs } = sketched.range
+  const having = sources.filter((source) => hasRollup(source, sketched))
+  const others = sources.filter((source) => !having.includes(source))
+  const pieces = [
+    { of: others, range: request.range },
+    { of: having, range: { fromMs: request.range.fromMs, toMs: fromMs } },
+    { of: having, range: { fromMs: toMs, toMs: request.range.toMs } },
+  ]
+  const parts: Part[] = having.map(wholePart)
+  const records: string[] = []
+  for (const { of, range } of pieces) {
+    if (range.fromMs >= range.toMs) continue
+    const selection = await selectParts(of, request.plan, range)
+    const where = [timeCondition(range), 'latency IS NOT NULL']
+    const rows = rowsWhere(scansOf(selection.parts, request.plan), where, possible)
+    if (rows === null) continue
+    parts.push(...selection.parts)
+    records.push(`SELECT * FROM ${rows}`)
+  }
+  const sql = sketchSql(
+    {
+      rolled: rolledRows(having, request, sketched),
+      records: records.length === 0 ? null : `(${records.join(' UNION ALL ')})`,
+    },
+    groupOf(request),
+    quantile,
+  )
+  await readGroups(parts, sql, asking, (startMs, value, bucket) =>
+    counts.setQuantile(startMs, value, bucketValue(bucket)),
   )
 }
 
@@ -132,9 +188,13 @@ function withRecords(
 }
 
 /** Rows of (start of the bucket, value, number). */
-function groupedSql(rows: string, { intervalMs, by }: HistogramRequest, number: string): string {
-  const start = `(time - ((time % ${intervalMs} + ${intervalMs}) % ${intervalMs}))`
-  return `SELECT ${start}::DOUBLE, ${by ?? `''`}, (${number})::DOUBLE FROM ${rows} GROUP BY 1, 2`
+function groupedSql(rows: string, request: HistogramRequest, number: string): string {
+  const { start, value } = groupOf(request)
+  return `SELECT (${start})::DOUBLE, ${value}, (${number})::DOUBLE FROM ${rows} GROUP BY 1, 2`
+}
+
+function groupOf({ intervalMs, by }: HistogramRequest): { readonly start: string; readonly value: string } {
+  return { start: `time - ((time % ${intervalMs} + ${intervalMs}) % ${intervalMs})`, value: by ?? `''` }
 }
 
 async function readGroups(

@@ -2,7 +2,8 @@ import { LN_GAMMA, ZERO_BUCKET } from '../../core/sketch/latency-buckets.ts'
 
 const MINUTE_MS = 60_000
 const MINUTE = `(time - ((time % ${MINUTE_MS} + ${MINUTE_MS}) % ${MINUTE_MS}))`
-const BUCKET = `(CASE WHEN latency > 0 THEN ceil(ln(latency) / ${LN_GAMMA}) ELSE ${ZERO_BUCKET} END)::INTEGER`
+/** The bucket of a record's latency (core/sketch/latency-buckets.ts). */
+export const BUCKET = `(CASE WHEN latency > 0 THEN ceil(ln(latency) / ${LN_GAMMA}) ELSE ${ZERO_BUCKET} END)::INTEGER`
 
 /** What a roll-up counts: per kind, the columns that the counts are split by beside `minute`, and which records count. */
 const KINDS = {

@@ -7,22 +7,36 @@ import type { Source } from './shelf.ts'
 const MINUTE_MS = 60_000
 
 /** What a roll-up of a segment holds: its kind, and the fields that its counts are split by. */
-const KINDS = { counts: ['site', 'service', 'level'], patterns: ['pattern'] } as const
+const KINDS = {
+  counts: ['site', 'service', 'level'],
+  patterns: ['pattern'],
+  latency: ['site', 'service'],
+} as const
+type Kind = keyof typeof KINDS
+const COUNTING: readonly Kind[] = ['counts', 'patterns']
 
 /** The share of a histogram that roll-ups answer. */
 export interface Rolled {
   /** Whole minutes. */
   readonly range: TimeRange
-  readonly kind: keyof typeof KINDS
+  readonly kind: Kind
 }
 
-/** What of a histogram can be answered by roll-ups; null: nothing. */
-export function rolledShare({ plan, range, intervalMs, by }: HistogramRequest): Rolled | null {
+/** What of a histogram's counts can be answered by roll-ups; null: nothing. */
+export function rolledShare(request: HistogramRequest): Rolled | null {
+  return shareOf(request, COUNTING)
+}
+
+/** What of its quantiles can be estimated from roll-ups; null: nothing. */
+export function sketchedShare(request: HistogramRequest): Rolled | null {
+  return request.quantile?.of === 'latency_ms' ? shareOf(request, ['latency']) : null
+}
+
+function shareOf({ plan, range, intervalMs, by }: HistogramRequest, kinds: readonly Kind[]): Rolled | null {
   if (intervalMs % MINUTE_MS !== 0) return null
   const fields = fieldNames(plan.root)
   if (fields === null) return null
   const needed = by === undefined ? fields : [...fields, by]
-  const kinds = Object.keys(KINDS) as (keyof typeof KINDS)[]
   const kind = kinds.find((name) =>
     needed.every((field) => (KINDS[name] as readonly string[]).includes(field)),
   )
@@ -46,7 +60,7 @@ export function rolledRows(
   )
   // These fields are columns of every record: SQL decides them alike for all.
   const { plain } = planToSql(plan)
-  return `(SELECT minute AS time, site, service, level, pattern, n FROM ${filesOf(paths)}
+  return `(SELECT minute AS time, site, service, level, pattern, bucket, n FROM ${filesOf(paths)}
     WHERE kind = '${kind}' AND minute >= ${range.fromMs} AND minute < ${range.toMs} AND ${plain})`
 }
 
