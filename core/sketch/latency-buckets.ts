@@ -13,7 +13,7 @@ export const ZERO_BUCKET = -1_000_000
 
 /** Bucket b > ZERO_BUCKET holds the values in (γ^(b − 1), γ^b]. */
 export function bucketOf(ms: number): number {
-  return ms > 0 ? Math.ceil(Math.log(ms) / LN_GAMMA) : ZERO_BUCKET
+  return ms > 0 ? Math.ceil(Math.log(ms) / LN_GAMMA) + 0 : ZERO_BUCKET // Never −0.
 }
 
 /** What stands for all values of a bucket, in ms: at most RELATIVE_ERROR away from each. */

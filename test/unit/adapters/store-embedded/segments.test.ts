@@ -1,0 +1,124 @@
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test, vi } from 'vitest'
+import { createIndexCache } from '../../../../adapters/store-embedded/index-cache.ts'
+import { openDuckDb } from '../../../../adapters/store-embedded/duckdb.ts'
+import { rollUpSql } from '../../../../adapters/store-embedded/roll-up-sql.ts'
+import type { Store } from '../../../../core/ports.ts'
+import { bucketOf } from '../../../../core/sketch/latency-buckets.ts'
+import { createStoreFolder } from '../../../support/embedded-store.ts'
+import type { StoreFolder } from '../../../support/embedded-store.ts'
+import { storedBatch } from '../../../support/records.ts'
+import type { RecordFields } from '../../../support/records.ts'
+import { all, messages, never, query } from '../../../support/store-under-test.ts'
+
+async function sealed(folder: StoreFolder, records: readonly Partial<RecordFields>[]): Promise<Store> {
+  const store = await folder.open()
+  await store.append(storedBatch(records, { seq: 1 }), never)
+  await store.append(storedBatch([{ message: 'last' }], { seq: 2 }), never)
+  await vi.waitFor(async () => expect((await store.stats()).segments).toBe(1))
+  return store
+}
+
+test('words are found beside the character that texts are joined by', async () => {
+  const texts = Array.from({ length: 1_200 }, (_, i) => `plain ${i}`)
+  texts[0] = 'before\x16behind'
+  texts[700] = '\x16\x16first'
+  texts[1_199] = 'needle\x16'
+  await using folder = await createStoreFolder({ segmentRecords: texts.length })
+  const store = await sealed(
+    folder,
+    texts.map((message, i) => ({
+      message,
+      timeMs: i,
+      attrs: { user: `u${i}` },
+      trace: `t${i}`,
+      pattern: 'p',
+    })),
+  )
+  for (const [word, at] of [
+    ['behind', 0],
+    ['first', 700],
+    ['needle', 1_199],
+    ['u3', 3],
+    ['trace:t700', 700],
+  ] as const)
+    expect(messages(await all(store, query(word))), word).toEqual([texts[at]])
+})
+
+test('roll-ups count every record by minute, and latencies by bucket', async () => {
+  await using folder = await createStoreFolder({ segmentRecords: 400 })
+  const latencies = [0, -1, 0.001, 1, 99.5, 1e6]
+  const records = Array.from({ length: 400 }, (_, i) => ({
+    timeMs: (i % 2) * 60_000 - 120_000 + (i % 7),
+    ingestedMs: 100_000,
+    level: i % 3 === 0 ? ('error' as const) : ('info' as const),
+    latencyMs: i % 4 === 0 ? null : (latencies[i % latencies.length] ?? 0),
+  }))
+  await (await sealed(folder, records)).close()
+  const seg = join(folder.dir, 'seg')
+  const name = (await readdir(seg)).find((one) => one.endsWith('1.rollup.parquet')) ?? ''
+  const sql = await openDuckDb({ memoryMbMax: 64, threads: 1, tempDir: join(folder.dir, 'tmp') })
+  const rows = await sql.run(
+    `SELECT kind, minute::DOUBLE, coalesce(level, '-'), coalesce(bucket, 0)::DOUBLE, n::DOUBLE FROM read_parquet('${join(seg, name)}')`,
+  )
+  const found = [...rows.chunks()].flatMap(({ rows: length, columns }) =>
+    Array.from({ length }, (_, row) => columns.map((column) => column[row])),
+  )
+  sql.close()
+  const expected = new Map<string, number>()
+  const count = (...key: unknown[]) =>
+    expected.set(JSON.stringify(key), (expected.get(JSON.stringify(key)) ?? 0) + 1)
+  for (const { timeMs, level, latencyMs } of records) {
+    const minute = Math.floor(timeMs / 60_000) * 60_000
+    count('counts', minute, level, 0)
+    count('patterns', minute, '-', 0)
+    if (latencyMs !== null) count('latency', minute, '-', bucketOf(latencyMs))
+  }
+  const counted = found.map(([kind, minute, level, bucket, n]) => [
+    JSON.stringify([kind, minute, level, bucket]),
+    n,
+  ])
+  expect(new Map(counted as [string, number][])).toEqual(expected)
+})
+
+test('the engine puts latencies into the buckets that core puts them into', async () => {
+  const values = Array.from({ length: 2_000 }, (_, i) => 1.0137 ** (i - 1_000))
+  const sql = await openDuckDb({ memoryMbMax: 64, threads: 1, tempDir: '/tmp' })
+  const relation = `(SELECT 0::BIGINT AS time, '' AS site, i AS service, '' AS level, '' AS pattern, latency
+    FROM (VALUES ${values.map((value, i) => `(${i}::VARCHAR, '${value}'::DOUBLE)`).join(', ')}) AS given(i, latency))`
+  const result = await sql.run(
+    `SELECT service, bucket::DOUBLE FROM (${rollUpSql(relation)}) WHERE kind = 'latency'`,
+  )
+  let compared = 0
+  for (const { rows, columns } of result.chunks()) {
+    for (let row = 0; row < rows; row++) {
+      const value = values[Number(columns[0]?.[row])] ?? NaN
+      expect(Number(columns[1]?.[row])).toBe(bucketOf(value))
+      compared += 1
+    }
+  }
+  sql.close()
+  expect(compared).toBe(values.length)
+})
+
+test('indexes are read once, and the ones not asked for go when they are too many', async () => {
+  const cache = createIndexCache(100)
+  const reads: number[] = []
+  const get = (id: number, bytes = 40) =>
+    cache.get(id, async () => {
+      reads.push(id)
+      return { blocks: [], bytes }
+    })
+  await Promise.all([get(1), get(1)])
+  await get(2)
+  await get(1)
+  await get(3)
+  await get(1)
+  expect(reads).toEqual([1, 2, 3])
+  await get(2)
+  expect(reads).toEqual([1, 2, 3, 2])
+  await expect(cache.get(9, async () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+  await get(9)
+  expect(reads.at(-1)).toBe(9)
+})
