@@ -1,3 +1,4 @@
+import { ServiceError } from '../../core/errors.ts'
 import { mergeColumns, SOURCE_FIELDS } from './columns.ts'
 import type { Columns, Source } from './columns.ts'
 import type { ColumnSource, ColumnType, Sql, TableWriter } from './duckdb.ts'
@@ -8,6 +9,8 @@ const NO_OFFSET = -(2 ** 53)
 
 /** Rows that wait to be written together: the engine's chunks are that long, and a chunk costs as much with one row as when it is full. */
 const WAITING_ROWS_MAX = 2_048
+/** A flush of 1,000 rows costs 2.2 µs a row, one of 8,000 costs 1.2. Whoever reads waits for the flush of so many at most: 10 ms. */
+const UNFLUSHED_ROWS_MAX = 8_192
 
 const ROW_COLUMNS = {
   pos: 'bigint',
@@ -42,8 +45,9 @@ const SEGMENT_COLUMNS = `pos, time, stream, seq, idx, ingested, message, level, 
 
 /** Records of one generation that is not sealed yet. What most records share stands once, in a second table. */
 export interface HotTable {
-  /** Adds records at the positions from `firstPosition` on, and gives each to `onRow`; readable after `flush`. */
+  /** Adds records at the positions from `firstPosition` on, and gives each to `onRow`; readable after `flush`. Throws STORE_UNAVAILABLE, as all do here once something failed. */
   add(columns: Columns, firstPosition: number, onRow: (row: CountedRecord) => void): void
+  /** Costs next to nothing when nothing was added. */
   flush(): void
   /** SELECT of the records up to `position` that the condition holds for, with the columns of a segment. */
   relation(position: number, condition?: string): string
@@ -76,6 +80,50 @@ export async function createHotTable(sql: Sql, gen: number, policies: Policies):
   let waiting: Columns[] = []
   let waitingClasses: number[] = []
   let positions: number[] = []
+  let unflushed = 0
+  let failure: ServiceError | undefined
+
+  /** A table that lacks a record must not be read any more. */
+  function whole(work: () => void): void {
+    if (failure !== undefined) throw failure
+    try {
+      work()
+    } catch (error) {
+      failure = new ServiceError('STORE_UNAVAILABLE', 'a memory table failed', { gen }, error)
+      throw failure
+    }
+  }
+
+  function flush() {
+    if (unflushed === 0) return
+    write()
+    sources.flush()
+    rowWriter.flush()
+    unflushed = 0
+  }
+
+  function add(...[columns, firstPosition, onRow]: Parameters<HotTable['add']>) {
+    waiting.push(columns)
+    const classAt = createClassReader(columns, policies)
+    const { sources: from, levels } = columns
+    for (let row = 0; row < columns.rows; row++) {
+      const classIndex = classAt(row)
+      const position = firstPosition + row
+      positions.push(position)
+      waitingClasses.push(classIndex)
+      onRow({
+        classIndex,
+        position,
+        timeMs: columns.time[row] ?? 0,
+        ingestedMs: columns.ingested[row] ?? 0,
+        level: levels[columns.level[row] ?? 0] ?? '',
+        service: from[columns.source[row] ?? 0]?.service ?? '',
+      })
+    }
+    unflushed += columns.rows
+    if (positions.length >= WAITING_ROWS_MAX) write()
+    if (unflushed >= UNFLUSHED_ROWS_MAX) flush()
+  }
 
   function write() {
     if (positions.length === 0) return
@@ -91,39 +139,17 @@ export async function createHotTable(sql: Sql, gen: number, policies: Policies):
     `SELECT ${SEGMENT_COLUMNS} FROM (${selected}) JOIN ${shared} USING (src)`
   const selectWhere = (condition: string) => `SELECT * FROM ${rows} WHERE ${condition}`
   return {
-    add(columns, firstPosition, onRow) {
-      waiting.push(columns)
-      const classAt = createClassReader(columns, policies)
-      const { sources: from, levels } = columns
-      for (let row = 0; row < columns.rows; row++) {
-        const classIndex = classAt(row)
-        const position = firstPosition + row
-        positions.push(position)
-        waitingClasses.push(classIndex)
-        onRow({
-          classIndex,
-          position,
-          timeMs: columns.time[row] ?? 0,
-          ingestedMs: columns.ingested[row] ?? 0,
-          level: levels[columns.level[row] ?? 0] ?? '',
-          service: from[columns.source[row] ?? 0]?.service ?? '',
-        })
-      }
-      if (positions.length >= WAITING_ROWS_MAX) write()
-    },
-    flush() {
-      write()
-      sources.flush()
-      rowWriter.flush()
-    },
+    add: (...given) => whole(() => add(...given)),
+    flush: () => whole(flush),
     relation: (position, condition = 'true') => joined(selectWhere(`pos <= ${position} AND ${condition}`)),
     rowsWhere: (conditions) => joined(conditions.map(selectWhere).join(' UNION ALL ')),
     timesWhere: (condition) => `SELECT time FROM ${rows} WHERE ${condition}`,
-    finish() {
-      write()
-      rowWriter.close()
-      sources.close()
-    },
+    finish: () =>
+      whole(() => {
+        flush()
+        rowWriter.close()
+        sources.close()
+      }),
     async drop() {
       await sql.run(`DROP TABLE ${rows}`)
       await sql.run(`DROP TABLE ${shared}`)

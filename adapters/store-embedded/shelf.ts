@@ -71,7 +71,7 @@ export interface Shelf {
   sealed(generation: Generation, segments: readonly SegmentEntry[]): void
   /** In one step: these segments are out, as they are in the catalog, and one may be in. The files go when the last query is done. */
   replaced(ids: readonly number[], by?: SegmentEntry): void
-  /** Hides what has to be purged by now. */
+  /** Hides what has to be purged by now. Throws STORE_UNAVAILABLE when a memory table is not whole. */
   snapshot(): Snapshot
   /** Partitions in memory that have to be purged by now. */
   dueInMemory(): readonly HotPartition[]
@@ -153,6 +153,7 @@ export function createShelf(parts: ShelfParts): Shelf {
       const keptFromMs = policies.keptFromMs(nowMs)
       const { position } = this
       const held = generations.filter(({ records }) => records > 0)
+      for (const { table } of held) table.flush()
       const kept = segments.filter((segment) => policies.purgeAtMs(segment) > nowMs)
       const ids = kept.map(({ id }) => id)
       tables.hold(held)

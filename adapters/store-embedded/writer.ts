@@ -67,7 +67,7 @@ export async function openGeneration(
   return { gen, wal, table, partitions, expired: [], ...none }
 }
 
-/** Adds a batch's records to a hot table; they are counted and can be read once it is flushed. */
+/** Adds a batch's records to a hot table; they are counted, and can be read once it is flushed: whoever reads does that. */
 export function addToTable(generation: Generation, batch: EncodedBatch, firstPosition: number): void {
   const { table, partitions } = generation
   let position = firstPosition
@@ -138,7 +138,12 @@ export function createWriter(parts: WriterParts, options: WriterOptions, first: 
   }
 
   async function rotate(): Promise<void> {
+    if (failure !== undefined) throw failure
     await sealer.room()
+    try {
+      } catch (error) {
+      throw failed(error)
+    }
     const next = await openGeneration(parts, nextGen)
     nextGen += 1
     const full = active
@@ -165,8 +170,7 @@ export function createWriter(parts: WriterParts, options: WriterOptions, first: 
     try {
       publish(entries)
     } catch (error) {
-      failed(error)
-      throw failure ?? error
+      throw failed(error)
     }
   }
 
@@ -174,7 +178,6 @@ export function createWriter(parts: WriterParts, options: WriterOptions, first: 
   function publish(entries: readonly WalEntry[]): void {
     const batches = entries.filter((entry) => entry.type === 'batch')
     for (const { batch, firstPosition } of batches) addToTable(active, batch, firstPosition)
-    active.table.flush()
     for (const { batch } of batches) {
       ledger.applyBatch(batch.facts)
       shelf.position += batch.records
@@ -183,12 +186,12 @@ export function createWriter(parts: WriterParts, options: WriterOptions, first: 
   }
 
   /** What is durable cannot be shown: only a new start, which reads the WAL again, helps. */
-  function failed(error: unknown): void {
+  function failed(error: unknown): ServiceError {
     log.error(
       { problem: messageOf(error) },
       'the hot table failed: the store takes nothing more until it is restarted',
     )
-    failure = new ServiceError('STORE_UNAVAILABLE', 'the hot table failed', {}, error)
+    return (failure = new ServiceError('STORE_UNAVAILABLE', 'the hot table failed', {}, error))
   }
 
   function enqueue(batch: EncodedBatch | null): Promise<void> {

@@ -1,10 +1,14 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
+import { decodeColumns, encodeRecords } from '../../../../adapters/store-embedded/columns.ts'
+import { createHotTable } from '../../../../adapters/store-embedded/hot-table.ts'
+import { createPolicies } from '../../../../adapters/store-embedded/partitions.ts'
 import { createIndexCache } from '../../../../adapters/store-embedded/index-cache.ts'
 import { openDuckDb } from '../../../../adapters/store-embedded/duckdb.ts'
 import { rollUpSql } from '../../../../adapters/store-embedded/roll-up-sql.ts'
 import type { Store } from '../../../../core/ports.ts'
+import { KEEP_ALL } from '../../../../core/retention.ts'
 import { bucketOf } from '../../../../core/sketch/latency-buckets.ts'
 import { createStoreFolder } from '../../../support/embedded-store.ts'
 import type { StoreFolder } from '../../../support/embedded-store.ts'
@@ -100,6 +104,32 @@ test('the engine puts latencies into the buckets that core puts them into', asyn
   }
   sql.close()
   expect(compared).toBe(values.length)
+})
+
+test('a memory table that lacks a record is not read any more', async () => {
+  let fail = false
+  const writer = {
+    add() {},
+    flush() {
+      if (fail) throw new Error('out of memory')
+    },
+    close() {},
+  }
+  const sql = { run: async () => ({ rows: 0, chunks: () => [] }), writer: async () => writer, close() {} }
+  const table = await createHotTable(sql, 1, createPolicies(KEEP_ALL))
+  const columns = decodeColumns(encodeRecords(storedBatch([{ message: 'a' }]).records))
+  table.add(columns, 1, () => undefined)
+  table.flush()
+  table.add(columns, 2, () => undefined)
+  fail = true
+  expect(() => table.flush()).toThrow(expect.objectContaining({ code: 'STORE_UNAVAILABLE' }))
+  fail = false
+  for (const again of [
+    () => table.flush(),
+    () => table.add(columns, 3, () => undefined),
+    () => table.finish(),
+  ])
+    expect(again).toThrow(expect.objectContaining({ code: 'STORE_UNAVAILABLE' }))
 })
 
 test('indexes are read once, and the ones not asked for go when they are too many', async () => {
