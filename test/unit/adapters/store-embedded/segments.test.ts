@@ -6,6 +6,7 @@ import { createHotTable } from '../../../../adapters/store-embedded/hot-table.ts
 import { createPolicies } from '../../../../adapters/store-embedded/partitions.ts'
 import { createIndexCache } from '../../../../adapters/store-embedded/index-cache.ts'
 import { openDuckDb } from '../../../../adapters/store-embedded/duckdb.ts'
+import type { Sql } from '../../../../adapters/store-embedded/duckdb.ts'
 import { rollUpSql } from '../../../../adapters/store-embedded/roll-up-sql.ts'
 import type { Store } from '../../../../core/ports.ts'
 import { KEEP_ALL } from '../../../../core/retention.ts'
@@ -115,7 +116,11 @@ test('a memory table that lacks a record is not read any more', async () => {
     },
     close() {},
   }
-  const sql = { run: async () => ({ rows: 0, chunks: () => [] }), writer: async () => writer, close() {} }
+  const sql: Sql = {
+    run: async () => ({ rows: 0, chunks: () => [], bytesAt: () => new Uint8Array() }),
+    writer: async () => writer,
+    close() {},
+  }
   const table = await createHotTable(sql, 1, createPolicies(KEEP_ALL))
   const columns = decodeColumns(encodeRecords(storedBatch([{ message: 'a' }]).records))
   table.add(columns, 1, () => undefined)
