@@ -141,7 +141,8 @@ export function createWriter(parts: WriterParts, options: WriterOptions, first: 
     if (failure !== undefined) throw failure
     await sealer.room()
     try {
-      } catch (error) {
+      active.table.flush()
+    } catch (error) {
       throw failed(error)
     }
     const next = await openGeneration(parts, nextGen)
