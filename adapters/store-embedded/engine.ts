@@ -251,7 +251,6 @@ async function replay(parts: Restoring, { gen, entries, walBytes }: Unsealed): P
       if (isNew) ledger.applyBatch(entry.batch.facts)
     } else if (isNew) for (const note of entry.notes) ledger.applyNote(note)
   }
-  generation.table.flush()
   return generation
 }
 

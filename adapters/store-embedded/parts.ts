@@ -1,6 +1,8 @@
 import type { TimeRange } from '../../core/ports.ts'
 import type { QueryPlan } from '../../core/query/plan.ts'
-import { mayHold, mayHoldWords, planToSql, tokensOf } from './plan-sql.ts'
+import { mayHold } from '../store-purged.ts'
+import type { HeldValues } from '../store-purged.ts'
+import { mayHoldWords, planToSql, tokensOf } from './plan-sql.ts'
 import type { SqlCondition } from './plan-sql.ts'
 import type { Source } from './shelf.ts'
 import { sqlText } from './text-sql.ts'
@@ -55,9 +57,7 @@ export async function selectParts(
   return { parts, outOfRange, excludedByValues, excludedByWords }
 }
 
-type Values = Parameters<typeof mayHold>[1]
-
-async function partsOf(source: Source): Promise<(Part & { readonly values: Values | null })[]> {
+async function partsOf(source: Source): Promise<(Part & { readonly values: HeldValues | null })[]> {
   if (source.from.type === 'hot') {
     const { records, minMs, maxMs } = source
     return [{ source, records, minMs, maxMs, words: null, values: null }]

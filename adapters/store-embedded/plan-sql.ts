@@ -78,18 +78,6 @@ export function unsure(condition: SqlCondition): string | null {
   return undecided === 'none' || other === 'false' ? null : `(NOT plain AND ${other})`
 }
 
-/** False when no record with these levels and services can be found. */
-export function mayHold(
-  node: QueryNode,
-  values: { readonly levels: readonly string[]; readonly services: readonly string[] | null },
-): boolean {
-  if (node.type === 'and') return node.nodes.every((part) => mayHold(part, values))
-  if (node.type === 'or') return node.nodes.some((part) => mayHold(part, values))
-  if (node.type !== 'equals') return true
-  if (node.field === 'level') return values.levels.includes(node.value)
-  return node.field !== 'service' || values.services === null || values.services.includes(node.value)
-}
-
 /** False when the words and trace ids of a block exclude a match. */
 export function mayHoldWords(node: QueryNode, index: WordIndex): boolean {
   if (node.type === 'and') return node.nodes.every((part) => mayHoldWords(part, index))
@@ -156,11 +144,12 @@ function joined(
 }
 
 function junction(conditions: readonly string[], operator: 'AND' | 'OR'): string {
-  const [neutral, deciding] = operator === 'AND' ? ['true', 'false'] : ['false', 'true']
+  const neutral = operator === 'AND' ? 'true' : 'false'
+  const deciding = not(neutral)
   const needed = conditions.filter((sql) => sql !== neutral)
-  if (needed.includes(deciding as string)) return deciding as string
-  if (needed.length === 0) return neutral as string
-  return needed.length === 1 ? (needed[0] as string) : `(${needed.join(` ${operator} `)})`
+  if (needed.includes(deciding)) return deciding
+  const [first = neutral, ...others] = needed
+  return others.length === 0 ? first : `(${needed.join(` ${operator} `)})`
 }
 
 function negated(inner: SqlCondition): SqlCondition {

@@ -66,7 +66,7 @@ function tokenRegex(node: RegexNode): string | null {
 function tokenClass({ negated, ranges }: Extract<RegexNode, { type: 'class' }>): string | null {
   const holds = (char: string) =>
     ranges.some(([from, to]) => from <= char.charCodeAt(0) && char.charCodeAt(0) <= to)
-  const chars = [...TOKEN_CHARS].filter((char) => holds(char) !== negated)
+  const chars = TOKEN_CHARS.split('').filter((char) => holds(char) !== negated)
   return chars.length === 0 ? null : `[${chars.join('')}]`
 }
 
