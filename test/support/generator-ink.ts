@@ -8,16 +8,7 @@ export interface HostFacts {
   readonly turn: number
 }
 
-const SITES = [
-  'eu-west',
-  'eu-north',
-  'us-east',
-  'us-west',
-  'sa-east',
-  'ap-south',
-  'ap-east',
-  'af-south',
-]
+const SITES = ['eu-west', 'eu-north', 'us-east', 'us-west', 'sa-east', 'ap-south', 'ap-east', 'af-south']
 const ROLES = ['web-1', 'web-2', 'app-1', 'db-1', 'edge-1']
 
 /** 40 hosts, five at each of the eight sites. */
