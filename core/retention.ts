@@ -49,7 +49,7 @@ export function slotMsOf({ maxAgeMs }: Pick<RetentionClass, 'maxAgeMs'>): number
 }
 
 /** When a record counts as made: a time from the future buys nothing. */
-export function agedFromMs({ timeMs, ingestedMs }: Pick<LogRecord, 'timeMs' | 'ingestedMs'>): number {
+function agedFromMs({ timeMs, ingestedMs }: Pick<LogRecord, 'timeMs' | 'ingestedMs'>): number {
   return Math.min(timeMs, ingestedMs)
 }
 

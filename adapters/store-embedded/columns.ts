@@ -3,7 +3,7 @@ import { batchIdPrefix, eventId } from '../../core/event-id.ts'
 import { LEVELS } from '../../core/record.ts'
 import type { Attrs, Level, LogRecord } from '../../core/record.ts'
 import { heldAttrs } from '../store-record.ts'
-import { isPlain } from './plain.ts'
+import { isPlain, isUnescaped } from './plain.ts'
 
 /**
  * Records as columns in one buffer: what goes to the worker, into the WAL, and back with an answer.
@@ -82,7 +82,9 @@ export function encodeRecords(records: readonly LogRecord[]): Uint8Array<ArrayBu
     source[row] = sources.indexOf(record)
     level[row] = Math.max(0, ENCODED_LEVELS.indexOf(record.level))
     const texts = { message: record.message.toWellFormed(), attrs: attrsText(record.attrs) }
-    plain[row] = isPlain(texts.message, record.attrs, texts.attrs) ? 1 : 0
+    const isSimple =
+      sources.isUnescaped(source[row] ?? 0) && isUnescaped(record.trace) && isUnescaped(record.pattern)
+    plain[row] = isSimple && isPlain(texts.message, record.attrs, texts.attrs) ? 1 : 0
     message.push(texts.message)
     trace.push(record.trace.toWellFormed())
     pattern.push(record.pattern.toWellFormed())
@@ -211,10 +213,13 @@ function attrsText(attrs: Attrs): string {
 interface SourceIndex {
   readonly all: readonly Source[]
   indexOf(record: LogRecord): number
+  /** Do its texts stand in JSON as they are? */
+  isUnescaped(index: number): boolean
 }
 
 function createSourceIndex(): SourceIndex {
   const all: Source[] = []
+  const unescaped: boolean[] = []
   const indexes = new Map<string, number>()
   let last: LogRecord | undefined
   let lastIndex = 0
@@ -227,6 +232,7 @@ function createSourceIndex(): SourceIndex {
     const known = indexes.get(key)
     if (known !== undefined) return known
     indexes.set(key, all.length)
+    unescaped.push(isUnescaped(`${service}${version}${host}${site}${tier}${path}`))
     all.push({
       stream,
       service: service.toWellFormed(),
@@ -246,6 +252,7 @@ function createSourceIndex(): SourceIndex {
       last = record
       return lastIndex
     },
+    isUnescaped: (index) => unescaped[index] ?? false,
   }
 }
 

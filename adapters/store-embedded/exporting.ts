@@ -2,10 +2,21 @@ import { setImmediate as yieldNow } from 'node:timers/promises'
 import type { ExportPage, SearchRequest } from '../../core/ports.ts'
 import { compileMatcher } from '../../core/query/matches.ts'
 import { RECORD_FIELDS, toPublicRecord } from '../../core/record.ts'
-import { listingOf, listingSql, ORDERS, partsIn, rangeBehind, search } from './listing.ts'
+import type { SqlResult } from './duckdb.ts'
+import {
+  listingOf,
+  listingSql,
+  SLICE_GROWTH,
+  SLICE_RECORDS_MAX,
+  ORDERS,
+  partsIn,
+  rangeBehind,
+  search,
+} from './listing.ts'
 import type { Listing } from './listing.ts'
 import { recordsOf, selectParts } from './parts.ts'
 import { EVENT_ID_SQL, numberText, planToSql, sure, unsure } from './plan-sql.ts'
+import type { SqlCondition } from './plan-sql.ts'
 import { fieldsOf, selectList } from './rows.ts'
 import { readRows } from './run.ts'
 import type { Run } from './run.ts'
@@ -16,6 +27,11 @@ import { createSlicer } from './slices.ts'
 const PRINTED_FROM_MS = Date.UTC(1000, 0, 1)
 const PRINTED_TO_MS = Date.UTC(9999, 11, 31)
 const NEWLINE = 0x0a
+
+/** The first slice is somewhat smaller than a page, so that it seldom holds more than fits. */
+const SLICE_SHARE = 0.9
+/** A page with so much of its limit is given: to fill it up would take ever smaller slices. */
+const FULL_SHARE = 0.5
 
 /** A page of records as lines of JSON. The database writes them: a string made here for each would cost more than all the rest. */
 export async function exportPage(
@@ -33,7 +49,8 @@ export async function exportPage(
   const texts: Uint8Array[] = []
   let records = 0
   let scanned = 0
-  for (let slice = slicer.next(limit); slice !== null; slice = slicer.next(limit)) {
+  let size = Math.ceil(limit * SLICE_SHARE)
+  for (let slice = slicer.next(size); slice !== null; slice = slicer.next(size)) {
     const inSlice = partsIn(parts, slice)
     if (inSlice.length === 0) continue
     scanned += recordsOf(inSlice)
@@ -46,7 +63,9 @@ export async function exportPage(
     if (page === null) return found()
     texts.push(page.text)
     records += page.records
-    if (records >= limit) return { ndjson: concatenated(texts), records, next: cursorOf(page.text), scanned }
+    if (records >= limit * FULL_SHARE)
+      return { ndjson: concatenated(texts), records, next: cursorOf(page.text), scanned }
+    size = Math.min(size * SLICE_GROWTH, SLICE_RECORDS_MAX)
   }
   return { ndjson: concatenated(texts), records, next: null, scanned }
 }
@@ -78,21 +97,35 @@ async function printed(
   signal: AbortSignal,
 ): Promise<Printed | null> {
   const accepted = await acceptedOf(listing, request, run, signal)
-  const sql = listingSql(
-    `${LINE} AS line, ${PRINTED} AS printed, time, stream, seq, idx`,
-    listing,
-    (condition) => either(sure(condition), among(unsure(condition), accepted)),
-  )
-  if (sql === null) return { text: new Uint8Array(0), records: 0 }
-  const lines = `coalesce(string_agg(line, chr(10) ORDER BY ${ORDERS[listing.order]}), '') || chr(10)`
-  const statement = `SELECT encode(${lines}),
-    count(*)::DOUBLE, count(*) FILTER (NOT printed)::DOUBLE FROM (${sql} LIMIT ${rows})`
-  const page = await run.over(listing.parts, statement, signal)
+  const pick = (condition: SqlCondition) => either(sure(condition), among(unsure(condition), accepted))
+  const lines = (limit: string) => printSql(listing, pick, limit)
+  const all = lines('')
+  if (all === null) return { text: new Uint8Array(0), records: 0 }
+  // A slice is made to hold about as many as fit; sorting it twice, to cut it, is for the ones that hold more.
+  const page = await readPage(await run.over(listing.parts, all, signal))
+  if (page.records <= rows) return page.unprinted > 0 ? null : page
+  const cut = await readPage(await run.over(listing.parts, lines(`LIMIT ${rows}`) ?? all, signal))
+  return cut.unprinted > 0 ? null : cut
+}
+
+function printSql(
+  listing: Listing,
+  pick: (condition: SqlCondition) => string | null,
+  limit: string,
+): string | null {
+  const order = ORDERS[listing.order]
+  const sql = listingSql(`${LINE} AS line, ${PRINTED} AS printed, time, stream, seq, idx`, listing, pick)
+  if (sql === null) return null
+  const rows = limit === '' ? sql : `${sql} ORDER BY ${order} ${limit}`
+  return `SELECT encode(coalesce(string_agg(line, chr(10) ORDER BY ${order}), '') || chr(10)), count(*)::DOUBLE,
+    count(*) FILTER (NOT printed)::DOUBLE FROM (${rows})`
+}
+
+async function readPage(page: SqlResult): Promise<Printed & { readonly unprinted: number }> {
   await yieldNow()
   const [chunk] = page.chunks()
   const [records = 0, unprinted = 0] = [1, 2].map((column) => Number(chunk?.columns[column]?.[0]))
-  if (unprinted > 0) return null
-  return { text: records > 0 ? page.bytesAt(0) : new Uint8Array(0), records }
+  return { text: records > 0 ? page.bytesAt(0) : new Uint8Array(0), records, unprinted }
 }
 
 /** Positions of the records that SQL leaves open and the matcher takes. */
@@ -158,16 +191,25 @@ const SQL_VALUES: Readonly<Record<string, string>> = {
 /** What `JSON.stringify(toPublicRecord(record))` gives, but for how numbers with an exponent are written. */
 const LINE = lineSql()
 
-/** One `concat`, which leaves NULLs out: a chain of `||` copies the line again for every member. */
+/** Nothing in a plain record's keyword fields needs an escape. */
 function lineSql(): string {
+  return `CASE WHEN plain THEN ${membersSql((field) => `'"', ${field}, '"'`)} ELSE ${membersSql(toJson)} END`
+}
+
+function toJson(field: string): string {
+  return `to_json(${field})::VARCHAR`
+}
+
+/** One `concat`, which leaves NULLs out: a chain of `||` copies the line again for every member. */
+function membersSql(keyword: (field: string) => string): string {
   const members = Object.entries(RECORD_FIELDS).map(([name, { kind }]) => {
     const value = SQL_VALUES[name]
     if (name === 'time') return `'{"time":', ${value}`
     if (kind === 'number') return `(',"${name}":' || ${value})`
     if (value !== undefined) return `',"${name}":', ${value}`
-    return `CASE WHEN ${name} <> '' THEN ',"${name}":' || to_json(${name})::VARCHAR END`
+    return `CASE WHEN ${name} <> '' THEN concat(',"${name}":', ${kind === 'keyword' ? keyword(name) : toJson(name)}) END`
   })
-  return `concat(${members.join(', ')}, CASE WHEN attrs <> '' THEN ',"attrs":' || attrs END, '}')`
+  return `concat(${members.join(', ')}, CASE WHEN attrs <> '' THEN concat(',"attrs":', attrs) END, '}')`
 }
 
 function isoTime(column: string): string {

@@ -4,7 +4,7 @@ import { RECORD_FIELDS } from '../../core/record.ts'
 import { bucketValue } from '../../core/sketch/latency-buckets.ts'
 import { createCounts } from '../store-counts.ts'
 import type { Counts } from '../store-counts.ts'
-import { timeCondition } from './listing.ts'
+import { timeConditions } from './listing.ts'
 import { HANDED_BACK_MAX, lookedAt, tooMany } from './looking.ts'
 import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
 import type { Part } from './parts.ts'
@@ -85,7 +85,7 @@ async function countRecords(
   const fields = ['timeMs' as const, ...(by === undefined ? [] : [by])]
   for await (const record of lookedAt({ plan, range, parts, scans, fields, pick: unsure }, run, signal))
     counts.add(Math.floor(record.timeMs / intervalMs) * intervalMs, by === undefined ? '' : record[by], 1)
-  const rows = rowsWhere(scans, [timeCondition(range)], sure)
+  const rows = rowsWhere(scans, timeConditions(parts, range), sure)
   if (rows !== null)
     await readGroups(parts, groupedSql(rows, request, 'count(*)'), asking, (startMs, value, count) =>
       counts.add(startMs, value, count),
@@ -121,7 +121,7 @@ async function exactQuantiles(
   const looked: LogRecord[] = []
   for await (const record of lookedAt({ plan, range, parts, scans, fields, pick: unsure }, run, signal))
     if (record[key] !== null && looked.push(record) > HANDED_BACK_MAX) throw tooMany('records')
-  const rows = rowsWhere(scans, [timeCondition(range), `${column} IS NOT NULL`], sure)
+  const rows = rowsWhere(scans, [...timeConditions(parts, range), `${column} IS NOT NULL`], sure)
   const all = withRecords(rows, looked, request)
   if (all === null) return
   const sql = groupedSql(all, request, `quantile_disc(${column}, ${quantile.p})`)
@@ -150,7 +150,7 @@ async function sketchedQuantiles(
   for (const { of, range } of pieces) {
     if (range.fromMs >= range.toMs) continue
     const selection = await selectParts(of, request.plan, range)
-    const where = [timeCondition(range), 'latency IS NOT NULL']
+    const where = [...timeConditions(selection.parts, range), 'latency IS NOT NULL']
     const rows = rowsWhere(scansOf(selection.parts, request.plan), where, possible)
     if (rows === null) continue
     parts.push(...selection.parts)

@@ -3,7 +3,7 @@ import type { TimeRange } from '../../core/ports.ts'
 import { compileMatcher } from '../../core/query/matches.ts'
 import type { QueryPlan } from '../../core/query/plan.ts'
 import type { LogRecord } from '../../core/record.ts'
-import { partsIn, timeCondition } from './listing.ts'
+import { partsIn, timeConditions } from './listing.ts'
 import { rowsWhere, scansOf } from './parts.ts'
 import type { Part, Scan } from './parts.ts'
 import type { SqlCondition } from './plan-sql.ts'
@@ -42,7 +42,7 @@ export async function* lookedAt(looking: Looking, run: Run, signal: AbortSignal)
     slice = slicer.next(LOOKED_AT_RECORDS_MAX)
   ) {
     const inSlice = partsIn(parts, slice)
-    const rows = rowsWhere(scansOf(inSlice, plan), [timeCondition(slice)], pick)
+    const rows = rowsWhere(scansOf(inSlice, plan), timeConditions(inSlice, slice), pick)
     if (rows === null) continue
     const page = await run.over(inSlice, `SELECT ${columns} FROM ${rows}`, signal)
     for await (const { record } of readRows(page, signal)) if (matches(record)) yield record

@@ -10,10 +10,19 @@ const ATTRS_CHARS_MAX = 8_191
 const KEYS_KNOWN_MAX = 10_000
 const knownKeys = new Set<string>()
 
+/** Printable ASCII that stands in JSON as it is. */
+const UNESCAPED = /^[ !#-[\]-~]*$/
+
+/** Does this stand in JSON as it is? */
+export function isUnescaped(text: string): boolean {
+  return UNESCAPED.test(text)
+}
+
 /**
  * Can SQL decide every query about this record's words and attrs (plan-sql.ts)? Its texts are ASCII without NUL, no token is so long
  * that it is cut, and the JSON text of the attrs has no escapes, simple keys, and lists of strings only: then `"` and `,` outside of
- * values are structure. Nearly all records are plain; the others are looked at one by one.
+ * values are structure. (A plain record's keyword fields are `isUnescaped`, too: columns.ts sees to that.) Nearly all records are plain;
+ * the others are looked at one by one.
  */
 export function isPlain(message: string, attrs: Attrs, attrsText: string): boolean {
   if (!ASCII.test(message) || (message.length > TOKEN_CHARS_MAX && LONG_TOKEN.test(message))) return false

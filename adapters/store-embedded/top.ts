@@ -2,7 +2,7 @@ import type { TopAnswer, TopRequest, TopValue } from '../../core/ports.ts'
 import { RECORD_FIELDS, isFieldName } from '../../core/record.ts'
 import { createTop } from '../store-top.ts'
 import type { SqlResult } from './duckdb.ts'
-import { timeCondition } from './listing.ts'
+import { timeConditions } from './listing.ts'
 import { HANDED_BACK_MAX, lookedAt, tooMany } from './looking.ts'
 import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
 import { columnOf, possible, sure, unsure } from './plan-sql.ts'
@@ -32,7 +32,7 @@ export async function top(
   const fields = ['timeMs' as const, fieldKey(field)]
   for await (const record of lookedAt({ plan, range, parts, scans, fields, pick: rest }, run, signal))
     looked.add(record)
-  const rows = rowsWhere(scans, [timeCondition(range)], (condition) => both(sure(condition), inSql))
+  const rows = rowsWhere(scans, timeConditions(parts, range), (condition) => both(sure(condition), inSql))
   const beside = looked.answer(HANDED_BACK_MAX + 1)
   if (beside.distinct > HANDED_BACK_MAX) throw tooMany('different values')
   const scanned = recordsOf(parts)

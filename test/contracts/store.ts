@@ -313,7 +313,7 @@ function exporting(make: MakeStore): void {
       const page = await made.store.exportPage({ plan, range: EVER, limit: 7, after, order }, never)
       const read = parseNdjson(page.ndjson)
       expect(read).toHaveLength(page.records)
-      expect(page.records).toBe(page.next === null ? page.records : 7)
+      expect(page.records).toBeLessThanOrEqual(7)
       expect(page.scanned).toBeGreaterThanOrEqual(page.records)
       lines.push(...read)
       after = page.next
