@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { HELP_COLUMNS, addQueryCommands, createProgram } from './commands.ts'
 import { addConfigCommands } from './config.ts'
 import { addRoleCommands } from './roles.ts'
+import { addStoreCommands } from './store.ts'
 import { EXIT } from './terminal.ts'
 
 const EXIT_MEANINGS: Readonly<Record<keyof typeof EXIT, string>> = {
@@ -34,6 +35,7 @@ export function cliReference(): string {
   addRoleCommands(program, async () => {})
   addConfigCommands(program, {})
   addQueryCommands(program)
+  addStoreCommands(program, () => Promise.reject(new Error('only the help is asked for')))
   const sections = commandsBelow(program).map((command) => {
     printed = ''
     command.outputHelp()
