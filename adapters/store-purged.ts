@@ -68,13 +68,28 @@ export function publicRange(purged: Purged): PurgedRange {
   return { class: its, reason, fromMs, toMs, records, atMs }
 }
 
-/** False when no record among these values can be found. */
-export function mayHold(node: QueryNode, values: HeldValues): boolean {
-  if (node.type === 'and') return node.nodes.every((part) => mayHold(part, values))
-  if (node.type === 'or') return node.nodes.some((part) => mayHold(part, values))
+/** False when no record among these values can be found: not one of any of the levels. */
+export function mayHold(node: QueryNode, { levels, services }: HeldValues): boolean {
+  return levels.some((level) => mayMatch(node, level, services))
+}
+
+function mayMatch(node: QueryNode, level: string, services: HeldValues['services']): boolean {
+  if (node.type === 'and') return node.nodes.every((part) => mayMatch(part, level, services))
+  if (node.type === 'or') return node.nodes.some((part) => mayMatch(part, level, services))
+  if (node.type === 'not') return !surelyMatches(node.node, level, services)
   if (node.type !== 'equals') return true
-  if (node.field === 'level') return values.levels.includes(node.value)
-  return node.field !== 'service' || values.services === null || values.services.includes(node.value)
+  if (node.field === 'level') return level === node.value
+  return node.field !== 'service' || services === null || services.includes(node.value)
+}
+
+function surelyMatches(node: QueryNode, level: string, services: HeldValues['services']): boolean {
+  if (node.type === 'all') return true
+  if (node.type === 'and') return node.nodes.every((part) => surelyMatches(part, level, services))
+  if (node.type === 'or') return node.nodes.some((part) => surelyMatches(part, level, services))
+  if (node.type === 'not') return !mayMatch(node.node, level, services)
+  if (node.type !== 'equals') return false
+  if (node.field === 'level') return level === node.value && level !== ''
+  return node.field === 'service' && services !== null && services.every((service) => service === node.value)
 }
 
 function oldestFirst(left: PurgedRange, right: PurgedRange): number {

@@ -64,7 +64,9 @@ function formatExplanation(explanation: ShownExplanation, output: Output, paint:
     blocks: blocksText(blocks),
     records: `${counted(records, 'record')} in the blocks that are read`,
     bytes: `${mebibytes(bytes)} on disk`,
-    decided: exact ? 'by the store' : 'some records are looked at one by one, which is slower',
+    decided: exact
+      ? 'by the store'
+      : 'by the store; records with unusual characters are looked at one by one',
     plan: harmless(typeof plan === 'string' ? plan : JSON.stringify(plan)),
   }
   return Object.entries(rows)

@@ -130,6 +130,13 @@ async function showProblems(
     `${said}: ${counted(found.files, 'file')}, ${mebibytes(found.bytes)}, ${looked}\n`,
     signal,
   )
+  const { setAside } = await store.stats()
+  if (setAside.length > 0)
+    await write(
+      stdout,
+      `${counted(setAside.length, 'file')} set aside before: see "noctule store stats"\n`,
+      signal,
+    )
   return found.problems.length === 0 ? EXIT.complete : EXIT.failed
 }
 

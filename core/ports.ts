@@ -272,10 +272,10 @@ export const PURGED_LISTED_MAX = 1_000
 
 /** What was purged of a partition, as a range in which records are missing. */
 export interface PurgedRange extends TimeRange {
-  /** Retention class. */
+  /** Retention class; of a damaged file, its name. */
   readonly class: string
-  /** `age`, `size`: a partition went. `expired`: records came when their slot was purged already. */
-  readonly reason: 'age' | 'size' | 'expired'
+  /** `age`, `size`: a partition went. `expired`: records came when their slot was purged already. `damaged`: not purged, but a damaged file is not served. */
+  readonly reason: 'age' | 'size' | 'expired' | 'damaged'
   readonly records: number
   readonly atMs: number
 }
@@ -327,6 +327,9 @@ export interface StoreStats {
   readonly setAside: readonly {
     readonly file: string
     readonly problem: string
+    /** When it was noticed. */
+    readonly atMs: number
+    /** What it held. `toMs` 0: nobody knows. */
     readonly fromMs: number
     readonly toMs: number
     readonly records: number
@@ -362,7 +365,7 @@ export interface Store {
   /** Calls `listener` soon after records arrived; returns how to stop that. */
   onArrival(listener: () => void): () => void
   stats(): Promise<StoreStats>
-  /** Purged ranges that touch `range` and may have held a record of the plan; oldest first, at most PURGED_LISTED_MAX. */
+  /** Purged and damaged ranges that touch `range` and may have held a record of the plan; oldest first, at most PURGED_LISTED_MAX. */
   purged(request: ExplainRequest): Promise<readonly PurgedRange[]>
   /** Purges what is due now; it also happens by itself. Returns what went. */
   purge(): Promise<readonly PurgedRange[]>

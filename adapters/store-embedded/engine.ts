@@ -85,7 +85,7 @@ export interface Engine extends Omit<Store, 'append' | 'search' | 'arrivals'> {
 export async function openEngine(options: EngineOptions, { fs, clock, log }: EngineParts): Promise<Engine> {
   const lock = await fs.lock(options.dir)
   try {
-    const journal = await openJournal(fs, options.dir)
+    const journal = await openJournal(fs, options.dir, () => clock.nowMs())
     const policies = createPolicies(options.retention)
     const { memoryMbMax, threads } = options
     const tempDir = await emptyFolder(fs, join(options.dir, 'tmp'))

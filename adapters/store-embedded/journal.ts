@@ -58,6 +58,9 @@ export interface Wal {
   close(): Promise<void>
 }
 
+/** A file that is put aside; when it was noticed is added as it goes into the catalog. */
+type Damage = Omit<Extract<CatalogEntry, { type: 'aside' }>, 'atMs'>
+
 export type PurgeEntry = Omit<Extract<CatalogEntry, { type: 'purged' }>, 'type'>
 
 export interface Journal {
@@ -101,15 +104,16 @@ export interface Journal {
 }
 
 /** Opens the journal of a locked directory: cuts torn ends, puts damage beside, removes what interrupted work left. */
-export async function openJournal(fs: Fs, dir: string): Promise<Journal> {
+export async function openJournal(fs: Fs, dir: string, nowMs: () => number): Promise<Journal> {
   const paths = pathsOf(dir)
   for (const folder of [paths.wal, paths.seg, paths.aside]) await fs.mkdir(folder)
   const found = await readAll(fs, paths)
   const file = { path: paths.catalog, folder: dir, bytes: found.catalogBytes }
   const catalog = await openCatalog(fs, file, found.state)
-  if (found.damage.length > 0) await catalog.record(() => found.damage)
+  const atMs = nowMs()
+  if (found.damage.length > 0) await catalog.record(() => found.damage.map((entry) => ({ ...entry, atMs })))
   catalog.forget(found.gone)
-  const files = createSegmentFiles(fs, paths, catalog)
+  const files = createSegmentFiles(fs, paths, catalog, nowMs)
   await files.finishNames()
   let lastId = found.lastId
   return {
@@ -169,7 +173,7 @@ type SegmentFilesPart = Pick<
 >
 
 /** The files of segments, from draft to removal. */
-function createSegmentFiles(fs: Fs, paths: Paths, catalog: Catalog) {
+function createSegmentFiles(fs: Fs, paths: Paths, catalog: Catalog, nowMs: () => number) {
   /** Files of segments in the catalog that could not be given their names; the next start does it. */
   const unnamed = new Set<string>()
 
@@ -201,7 +205,7 @@ function createSegmentFiles(fs: Fs, paths: Paths, catalog: Catalog) {
     await catalog.record(({ segments }) => {
       if (!segments.some((other) => other.id === id)) return null
       const aside = asideEntry(basename(parquet), problem)
-      return [{ ...aside, segment: id, records, fromMs: minMs, toMs: maxMs + 1 }]
+      return [{ ...aside, segment: id, records, fromMs: minMs, toMs: maxMs + 1, atMs: nowMs() }]
     })
   }
 
@@ -295,13 +299,13 @@ interface Found {
   readonly nextGen: number
   readonly lastId: number
   /** Noticed just now; not in the catalog yet. */
-  readonly damage: readonly CatalogEntry[]
+  readonly damage: readonly Damage[]
   /** What nobody has to remember any more. */
   readonly gone: { readonly gens: readonly number[]; readonly ids: readonly number[] }
 }
 
 async function readAll(fs: Fs, paths: Paths): Promise<Found> {
-  const damage: CatalogEntry[] = []
+  const damage: Damage[] = []
   const catalog = await readFrames(fs, paths.catalog, paths)
   const state = catalog.payloads.map(decodeCatalogEntry).reduce(withEntry, EMPTY_CATALOG)
   if (catalog.damaged) damage.push(asideEntry('catalog', 'segments are missing from it'))
@@ -327,7 +331,7 @@ async function readAll(fs: Fs, paths: Paths): Promise<Found> {
   }
 }
 
-async function readLedger(fs: Fs, paths: Paths, damage: CatalogEntry[]): Promise<LedgerSnapshot> {
+async function readLedger(fs: Fs, paths: Paths, damage: Damage[]): Promise<LedgerSnapshot> {
   const { payloads, damaged, bytes } = await readFrames(fs, paths.ledger, paths)
   const [saved] = payloads
   if (damaged || (saved === undefined && bytes > 0))
@@ -336,7 +340,7 @@ async function readLedger(fs: Fs, paths: Paths, damage: CatalogEntry[]): Promise
   return JSON.parse(saved.toString('utf8')) as LedgerSnapshot
 }
 
-async function readWal(fs: Fs, paths: Paths, gen: number, damage: CatalogEntry[]): Promise<Unsealed> {
+async function readWal(fs: Fs, paths: Paths, gen: number, damage: Damage[]): Promise<Unsealed> {
   const path = paths.walFile(gen)
   const { payloads, end, damaged } = await readFrames(fs, path, paths)
   const entries = payloads.map(decodeEntry)
@@ -367,7 +371,7 @@ async function clearSegments(
   fs: Fs,
   paths: Paths,
   { segments, removed, lastId }: CatalogState,
-  damage: CatalogEntry[],
+  damage: Damage[],
 ): Promise<number> {
   const known = new Set(segments.map(({ id }) => id))
   const left = new Set(removed)
@@ -389,7 +393,7 @@ async function clearSegments(
   return highest
 }
 
-function asideEntry(file: string, problem: string): Extract<CatalogEntry, { type: 'aside' }> {
+function asideEntry(file: string, problem: string): Damage {
   return { type: 'aside', segment: null, file, problem, fromMs: 0, toMs: 0, records: 0 }
 }
 

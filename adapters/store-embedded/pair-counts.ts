@@ -1,4 +1,4 @@
-/** More different pairs are not counted: 32 a record for a block of 65,536 records; they take 60 MB. One less than the arrays double at. */
+/** More different pairs are not counted: 64 a record for a block of 32,768 records; they take 60 MB. One less than the arrays double at. */
 const PAIRS_MAX = (1 << 21) - 1
 const PAIRS_FIRST = 1 << 14
 const FIELDS = 5

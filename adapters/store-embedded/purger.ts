@@ -3,6 +3,7 @@ import type { Clock, ExplainRequest, Logger, PurgedRange } from '../../core/port
 import { listPurged, publicRange, withPurged } from '../store-purged.ts'
 import type { Purged } from '../store-purged.ts'
 import type { CatalogState, SegmentEntry } from './catalog.ts'
+import { damagedRanges } from './damage.ts'
 import type { Journal, PurgeEntry } from './journal.ts'
 import type { HotPartition, Policies } from './partitions.ts'
 import { SERVICES_LISTED_MAX } from './segment-index.ts'
@@ -14,7 +15,7 @@ const PURGE_EVERY_MS = 60_000
 export interface Purger {
   /** Purges what is due now, in one step. Rejects when that could not be written. */
   run(): Promise<readonly PurgedRange[]>
-  /** What went, and what is hidden already because it has to. */
+  /** What went, what is hidden already because it has to, and what damaged files held. */
   list(request: ExplainRequest): readonly PurgedRange[]
   close(): void
 }
@@ -56,7 +57,9 @@ export function createPurger(parts: PurgerParts): Purger {
       const due = dueEntries(journal.state.segments, policies, nowMs).map(({ purged }) => purged)
       const hot = shelf.dueInMemory().map((partition) => hotPurged(partition, policies, nowMs))
       const expired = shelf.generations.flatMap((generation) => generation.expired)
-      return listPurged([...due, ...hot, ...expired].reduce(withPurged, journal.state.purged), request)
+      const purged = [...due, ...hot, ...expired].reduce(withPurged, journal.state.purged)
+      const keptMs = policies.classes.reduce((max, { maxAgeMs }) => Math.max(max, maxAgeMs), 0)
+      return listPurged([...purged, ...damagedRanges(journal.state.setAside, { nowMs, keptMs })], request)
     },
     close() {
       cancel()

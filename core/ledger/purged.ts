@@ -2,7 +2,7 @@ import type { PurgedRange, TimeRange } from '../ports.ts'
 import { GAPS_LISTED_MAX, clipped, moreUseful } from './judge.ts'
 import type { Gap, SiteCompleteness } from './types.ts'
 
-/** The ledger's word with what was purged of the range: each run of purged slots of a class is one gap. */
+/** The ledger's word with what was purged of the range, or is damaged: each run of purged slots of a class is one gap. */
 export function withPurged(
   judged: SiteCompleteness,
   purged: readonly PurgedRange[],
@@ -45,13 +45,20 @@ const byStart = (left: PurgedRange, right: PurgedRange) => left.fromMs - right.f
 
 /** How many of the records lay in the range is known only when all of them did. */
 function gapOf({ class: name, reason, records, ...slot }: Run, range: TimeRange): Gap {
-  const whole = slot.fromMs >= range.fromMs && slot.toMs <= range.toMs
-  const count = `${whole ? '' : 'some of '}${records.toLocaleString('en-US')} records`
-  const fate = reason === 'expired' ? 'came when their time was purged already' : `purged by ${reason}`
+  const whole = slot.fromMs >= range.fromMs && slot.toMs <= range.toMs && records > 0
+  const count = records === 0 ? 'an unknown number of' : records.toLocaleString('en-US')
+  const some = whole ? count : `some of ${count}`
   return {
-    reason: 'purged',
+    reason: reason === 'damaged' ? 'lost' : 'purged',
     ...clipped(slot, range),
     ...(whole ? { records } : {}),
-    detail: `${name}: ${count} ${fate}`,
+    detail: `${name}: ${some} ${records === 1 ? 'record' : 'records'} ${FATES[reason]}`,
   }
+}
+
+const FATES: Readonly<Record<PurgedRange['reason'], string>> = {
+  age: 'purged by age',
+  size: 'purged by size',
+  expired: 'came when their time was purged already',
+  damaged: 'lost with a damaged file, which was put aside',
 }

@@ -37,6 +37,7 @@ export function storeRoutes(app: App, { store }: Services): void {
             z.object({
               file: z.string(),
               problem: z.string(),
+              atMs: z.number().describe('When it was noticed.'),
               fromMs: z.number(),
               toMs: z.number(),
               records: count,

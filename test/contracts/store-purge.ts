@@ -287,6 +287,9 @@ function saying(make: MakeStore): void {
     { text: 'service:a', told: true },
     { text: 'line', told: true },
     { text: 'NOT level:error', told: true },
+    { text: '-level:debug -level:trace', told: false },
+    { text: 'NOT (level:trace OR level:debug) line', told: false },
+    { text: 'NOT level:trace', told: true },
   ])('of what cannot have matched nothing is told: $text', async ({ text, told }) => {
     await using made = await withTwoSlots(make)
     jumpTo(made, dueAfter(0))

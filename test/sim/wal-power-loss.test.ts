@@ -110,7 +110,7 @@ interface Restored {
 
 /** What an engine does at start, without its tables: the newest unsealed generation goes on, older ones are sealed. */
 async function restore(fs: Fs): Promise<Restored> {
-  const journal = await openJournal(fs, DIR)
+  const journal = await openJournal(fs, DIR, () => 0)
   expect(journal.state.setAside).toEqual([])
   const ledger = createLedger(journal.snapshot.ledger)
   const purged = journal.state.purgedTotal.records / RECORDS

@@ -75,7 +75,7 @@ describe('listPurged', () => {
     { text: 'service:b', found: false },
     { text: 'service:b OR word', found: true },
     { text: 'word service:(b OR c)', found: false },
-    { text: 'NOT service:a', found: true },
+    { text: 'NOT service:a', found: false },
     { text: 'host:b', found: true },
   ])('$text', ({ text, found }) => {
     expect(listed([ONE], text).length > 0).toBe(found)

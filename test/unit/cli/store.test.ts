@@ -28,7 +28,9 @@ const TOTALS = {
     { class: 'all', fromMs: 0, toMs: HOUR_MS, segments: 1, records: 1, bytes: 1, purgeAtMs: Infinity },
   ],
   purged: { partitions: 3, records: 900, bytes: 1 << 20 },
-  setAside: [{ file: '000000000001.parquet', problem: 'checksum is wrong', fromMs: 0, toMs: 1, records: 1 }],
+  setAside: [
+    { file: '000000000001.parquet', problem: 'checksum is wrong', atMs: 9, fromMs: 0, toMs: 1, records: 1 },
+  ],
 }
 
 /** Runs `noctule store …` over an inspection that the test makes. */
@@ -73,7 +75,9 @@ async function run(
 
 test('verify says that nothing is damaged', async () => {
   const { out, code, closed, dir } = await run(['verify'], {})
-  expect(out).toBe('no damage: 5 files, 3.0 MiB, 1,234 records in 1 segment and the logs\n')
+  expect(out).toBe(
+    'no damage: 5 files, 3.0 MiB, 1,234 records in 1 segment and the logs\n1 file set aside before: see "noctule store stats"\n',
+  )
   expect({ code, closed, dir }).toEqual({ code: 0, closed: true, dir: 'store' })
 })
 

@@ -158,6 +158,9 @@ describe('damaged files', () => {
     expect(await found(again)).toEqual(everyBatch(3, 3))
     const lost = { problem: 'checksum is wrong', fromMs: 10, toMs: 30, records: 20 }
     expect((await again.stats()).setAside).toMatchObject([lost])
+    const missing = { reason: 'damaged', fromMs: 10, toMs: 30, records: 20 }
+    expect(await again.purged({ plan: MATCH_ALL, range: EVER })).toMatchObject([missing])
+    expect(await again.purged({ plan: MATCH_ALL, range: { fromMs: 30, toMs: 40 } })).toEqual([])
     expect(await again.append(batch(1), never)).toBe('duplicate')
   })
 
@@ -179,6 +182,10 @@ describe('damaged files', () => {
     const store = await folder.open()
     expect(await found(store)).toEqual(everyBatch(3, 3))
     expect((await store.stats()).setAside).toMatchObject([{ problem: 'it is not in the catalog' }])
+    // What it held is not known any more: it may be missing anywhere.
+    expect(await store.purged({ plan: MATCH_ALL, range: { fromMs: 0, toMs: 1 } })).toMatchObject([
+      { reason: 'damaged', records: 0 },
+    ])
   })
 
   test('a damaged ledger is reported and begun anew', async () => {
@@ -188,6 +195,7 @@ describe('damaged files', () => {
     const store = await folder.open()
     expect(await found(store)).toEqual(everyBatch(1, 3))
     expect((await store.stats()).setAside).toMatchObject([{ file: 'ledger' }])
+    expect(await store.purged({ plan: MATCH_ALL, range: EVER })).toEqual([])
   })
 })
 

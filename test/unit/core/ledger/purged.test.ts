@@ -13,6 +13,15 @@ function purged(fields: Partial<PurgedRange>): PurgedRange {
 }
 
 describe('withPurged', () => {
+  test('of a damaged file nobody may know how much it held: that is lost, not purged', () => {
+    const lost = purged({ class: 'catalog', reason: 'damaged', fromMs: -8.64e15, toMs: 1_500, records: 0 })
+    const { complete, completeToMs, gaps } = withPurged(COVERED, [lost], RANGE)
+    expect({ complete, completeToMs }).toEqual({ complete: false, completeToMs: null })
+    const detail =
+      'catalog: some of an unknown number of records lost with a damaged file, which was put aside'
+    expect(gaps).toEqual([{ reason: 'lost', fromMs: 1_000, toMs: 1_500, detail }])
+  })
+
   test('a purged slot is a gap, and the answer is complete up to it', () => {
     expect(withPurged(COVERED, [purged({})], RANGE)).toEqual({
       complete: false,
@@ -36,6 +45,11 @@ describe('withPurged', () => {
       name: 'for coming late',
       reason: 'expired',
       detail: 'debug: 1,024 records came when their time was purged already',
+    },
+    {
+      name: 'with a damaged file',
+      reason: 'damaged',
+      detail: 'debug: 1,024 records lost with a damaged file, which was put aside',
     },
   ] as const)('the detail says what went $name', ({ reason, detail }) => {
     expect(withPurged(COVERED, [purged({ reason })], RANGE).gaps[0]?.detail).toBe(detail)
