@@ -28,12 +28,14 @@ export function phraseInAttrs(tokens: readonly TokenPattern[]): string {
   return searched('attrs', tokens, regex)
 }
 
-/** Most records are decided by a search for the longest literal; the regex is for the rest. */
+/** Most records are decided by a search for the longest literal; the regex is for the rest. Digits need no lower-casing, which is dear. */
 function searched(column: string, tokens: readonly TokenPattern[], regex: string): string {
   const literals = tokens.flatMap((token) => (token.type === 'token' ? token.text : []))
   const longest = literals.toSorted((left, right) => right.length - left.length)[0]
   const matched = `regexp_matches(${column}, ${sqlText(regex)})`
-  return longest === undefined ? matched : `(contains(lower(${column}), ${sqlText(longest)}) AND ${matched})`
+  if (longest === undefined) return matched
+  const text = /[a-z]/.test(longest) ? `lower(${column})` : column
+  return `(contains(${text}, ${sqlText(longest)}) AND ${matched})`
 }
 
 /** null: no ASCII text can match. */
