@@ -30,6 +30,11 @@ export const range = {
   to: z.string().optional().describe('End, not included. Default: now.'),
 }
 
+/** A `limit`: how many things an answer holds at most. `what` describes it, e.g. "Most values in the answer." */
+export function limitUpTo(max: number, byDefault: number, what: string) {
+  return z.coerce.number().int().min(1).max(max).default(Math.min(byDefault, max)).describe(what)
+}
+
 export function timeout(defaultMs: number) {
   return z.coerce
     .number()

@@ -39,7 +39,7 @@ export async function histogram(
     rolled === null
       ? await countRecords(asking, sources, request.range, counts)
       : await countRolled(asking, sources, rolled, counts)
-  if (request.quantile !== undefined) await addQuantiles(asking, sources, counts)
+  if (request.quantile !== undefined) await addQuantiles(asking, request.quantile, sources, counts)
   return { buckets: counts.buckets(request.by !== undefined), scanned }
 }
 
@@ -50,7 +50,7 @@ async function countRolled(
   rolled: Rolled,
   counts: Counts,
 ): Promise<number> {
-  const { request, run, signal } = asking
+  const { request } = asking
   const { fromMs, toMs } = rolled.range
   const having = sources.filter((source) => hasRollup(source, rolled))
   const inRange = having.filter(({ minMs, maxMs }) => maxMs >= fromMs && minMs < toMs)
@@ -60,14 +60,25 @@ async function countRolled(
       counts.add(startMs, value, count),
     )
   }
-  const others = sources.filter((source) => !having.includes(source))
-  let scanned = recordsOf(inRange) + (await countRecords(asking, others, request.range, counts))
-  for (const edge of [
-    { fromMs: request.range.fromMs, toMs: fromMs },
-    { fromMs: toMs, toMs: request.range.toMs },
-  ])
-    scanned += await countRecords({ request, run, signal }, having, edge, counts)
+  let scanned = recordsOf(inRange)
+  for (const { of, range } of notRolled(sources, having, request, rolled))
+    scanned += await countRecords(asking, of, range, counts)
   return scanned
+}
+
+/** What roll-ups leave: the whole range of the sources without one, and the cut minutes at its ends of the others. */
+function notRolled(
+  sources: readonly Source[],
+  having: readonly Source[],
+  { range }: HistogramRequest,
+  rolled: Rolled,
+): readonly { readonly of: readonly Source[]; readonly range: TimeRange }[] {
+  const pieces = [
+    { of: sources.filter((source) => !having.includes(source)), range },
+    { of: having, range: { fromMs: range.fromMs, toMs: rolled.range.fromMs } },
+    { of: having, range: { fromMs: rolled.range.toMs, toMs: range.toMs } },
+  ]
+  return pieces.filter((piece) => piece.range.fromMs < piece.range.toMs)
 }
 
 /** Adds what the records of these sources count; returns how many were read. */
@@ -79,7 +90,6 @@ async function countRecords(
 ): Promise<number> {
   const { request, run, signal } = asking
   const { plan, intervalMs, by } = request
-  if (range.fromMs >= range.toMs) return 0
   const { parts } = await selectParts(sources, plan, range)
   const scans = scansOf(parts, plan)
   const fields = ['timeMs' as const, ...(by === undefined ? [] : [by])]
@@ -94,24 +104,27 @@ async function countRecords(
 }
 
 /** From the numbers themselves, or from roll-ups where there are too many of them. */
-async function addQuantiles(asking: Asking, sources: readonly Source[], counts: Counts): Promise<void> {
-  const { request } = asking
-  const { quantile } = request
-  if (quantile === undefined) return
-  const sketched = sketchedShare(request)
+async function addQuantiles(
+  asking: Asking,
+  quantile: Quantile,
+  sources: readonly Source[],
+  counts: Counts,
+): Promise<void> {
+  const sketched = sketchedShare(asking.request)
   const having = sketched === null ? [] : sources.filter((source) => hasRollup(source, sketched))
   if (sketched === null || recordsOf(having) < SKETCHED_RECORDS_MIN)
-    return exactQuantiles(asking, sources, quantile, counts)
-  await sketchedQuantiles({ ...asking, sketched, quantile }, sources, counts)
+    return exactQuantiles(asking, quantile, sources, counts)
+  await sketchedQuantiles({ ...asking, sketched, having }, quantile, sources, counts)
 }
 
 /** One statement has to see all numbers. */
 async function exactQuantiles(
-  { request, run, signal }: Asking,
-  sources: readonly Source[],
+  asking: Asking,
   quantile: Quantile,
+  sources: readonly Source[],
   counts: Counts,
 ): Promise<void> {
+  const { request, run, signal } = asking
   const { plan, range, by } = request
   const column = columnOf(quantile.of)
   const { key } = RECORD_FIELDS[quantile.of]
@@ -122,33 +135,23 @@ async function exactQuantiles(
   for await (const record of lookedAt({ plan, range, parts, scans, fields, pick: unsure }, run, signal))
     if (record[key] !== null && looked.push(record) > HANDED_BACK_MAX) throw tooMany('records')
   const rows = rowsWhere(scans, [...timeConditions(parts, range), `${column} IS NOT NULL`], sure)
-  const all = withRecords(rows, looked, request)
+  const all = withRecords(rows, looked, { by, quantile })
   if (all === null) return
   const sql = groupedSql(all, request, `quantile_disc(${column}, ${quantile.p})`)
-  await readGroups(parts, sql, { request, run, signal }, (startMs, value, found) =>
-    counts.setQuantile(startMs, value, found),
-  )
+  await readGroups(parts, sql, asking, (startMs, value, found) => counts.setQuantile(startMs, value, found))
 }
 
 /** Whole minutes from the roll-ups, the rest from the records, which SQL decides alone in such a query. */
 async function sketchedQuantiles(
-  asking: Asking & { readonly sketched: Rolled; readonly quantile: Quantile },
+  asking: Asking & { readonly sketched: Rolled; readonly having: readonly Source[] },
+  quantile: Quantile,
   sources: readonly Source[],
   counts: Counts,
 ): Promise<void> {
-  const { request, sketched, quantile } = asking
-  const { fromMs, toMs } = sketched.range
-  const having = sources.filter((source) => hasRollup(source, sketched))
-  const others = sources.filter((source) => !having.includes(source))
-  const pieces = [
-    { of: others, range: request.range },
-    { of: having, range: { fromMs: request.range.fromMs, toMs: fromMs } },
-    { of: having, range: { fromMs: toMs, toMs: request.range.toMs } },
-  ]
+  const { request, sketched, having } = asking
   const parts: Part[] = having.map(wholePart)
   const records: string[] = []
-  for (const { of, range } of pieces) {
-    if (range.fromMs >= range.toMs) continue
+  for (const { of, range } of notRolled(sources, having, request, sketched)) {
     const selection = await selectParts(of, request.plan, range)
     const where = [...timeConditions(selection.parts, range), 'latency IS NOT NULL']
     const rows = rowsWhere(scansOf(selection.parts, request.plan), where, possible)
@@ -173,9 +176,9 @@ async function sketchedQuantiles(
 function withRecords(
   rows: string | null,
   records: readonly LogRecord[],
-  { by, quantile }: HistogramRequest,
+  { by, quantile }: { readonly by: HistogramRequest['by']; readonly quantile: Quantile },
 ): string | null {
-  if (quantile === undefined || records.length === 0) return rows
+  if (records.length === 0) return rows
   const { key } = RECORD_FIELDS[quantile.of]
   const column = columnOf(quantile.of)
   const values = records.map((record) => {

@@ -4,7 +4,7 @@ import { metaSchema, publicRecordSchema } from '../answers.ts'
 import { interval, readInterval } from '../interval.ts'
 import { findPatterns } from '../patterns.ts'
 import type { Queries } from '../queries.ts'
-import { countParameters, iso, readCount } from '../questions.ts'
+import { countParameters, iso, readCount, limitUpTo } from '../questions.ts'
 import type { App } from '../schema.ts'
 import type { Services } from '../services.ts'
 
@@ -30,13 +30,7 @@ export function patternRoutes(app: App, services: Services, queries: Queries): v
     summary: 'The shapes of the messages that match.',
     querystring: z.strictObject({
       ...countParameters(config.query.timeoutMs),
-      limit: z.coerce
-        .number()
-        .int()
-        .min(1)
-        .max(LIMIT_MAX)
-        .default(LIMIT_DEFAULT)
-        .describe('Most patterns in the answer.'),
+      limit: limitUpTo(LIMIT_MAX, LIMIT_DEFAULT, 'Most patterns in the answer.'),
       interval,
     }),
     response: {

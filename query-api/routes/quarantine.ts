@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { toPublicRecord } from '../../core/record.ts'
 import { publicRecordSchema } from '../answers.ts'
 import { clientSignal } from '../client.ts'
-import { iso } from '../questions.ts'
+import { iso, limitUpTo } from '../questions.ts'
 import type { App } from '../schema.ts'
 import type { Services } from '../services.ts'
 
@@ -15,13 +15,7 @@ export function quarantineRoutes(app: App, { quarantine }: Services): void {
   const list = {
     summary: 'What could not be kept, newest first.',
     querystring: z.strictObject({
-      limit: z.coerce
-        .number()
-        .int()
-        .min(1)
-        .max(LIMIT_MAX)
-        .default(LIMIT_DEFAULT)
-        .describe('Most entries in the answer.'),
+      limit: limitUpTo(LIMIT_MAX, LIMIT_DEFAULT, 'Most entries in the answer.'),
     }),
     response: {
       200: z.object({

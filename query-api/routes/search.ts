@@ -5,6 +5,7 @@ import type { PublicRecord } from '../../core/record.ts'
 import { metaSchema, publicRecordSchema } from '../answers.ts'
 import { NDJSON, listingParameters, planLine, readListing } from '../listing.ts'
 import type { Queries } from '../queries.ts'
+import { limitUpTo } from '../questions.ts'
 import type { App } from '../schema.ts'
 import type { Services } from '../services.ts'
 
@@ -21,13 +22,7 @@ export function searchRoutes(app: App, services: Services, queries: Queries): vo
       'With `Accept: application/x-ndjson` or `format=ndjson`: a line `{"plan":…}`, a record a line, and a last line `{"meta":…}`; an answer without it was cut off.',
     querystring: z.strictObject({
       ...listingParameters(timeoutMs),
-      limit: z.coerce
-        .number()
-        .int()
-        .min(1)
-        .max(limitMax)
-        .default(Math.min(LIMIT_DEFAULT, limitMax))
-        .describe('Most records in this page.'),
+      limit: limitUpTo(limitMax, LIMIT_DEFAULT, 'Most records in this page.'),
       format: z.enum(['json', 'ndjson']).optional().describe('Default: what `Accept` asks for, else JSON.'),
     }),
     response: { 200: z.object({ records: z.array(publicRecordSchema), meta: metaSchema }) },

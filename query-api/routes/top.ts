@@ -3,7 +3,7 @@ import { ServiceError } from '../../core/errors.ts'
 import { RECORD_FIELDS, isFieldName } from '../../core/record.ts'
 import { metaSchema } from '../answers.ts'
 import type { Queries } from '../queries.ts'
-import { countParameters, iso, readCount } from '../questions.ts'
+import { countParameters, iso, readCount, limitUpTo } from '../questions.ts'
 import type { App } from '../schema.ts'
 import type { Services } from '../services.ts'
 
@@ -24,13 +24,7 @@ export function topRoutes(app: App, services: Services, queries: Queries): void 
         .min(1)
         .max(FIELD_CHARS_MAX)
         .describe('A keyword or number field, or the path of an attr: `host`, `status`, `http.method`.'),
-      limit: z.coerce
-        .number()
-        .int()
-        .min(1)
-        .max(LIMIT_MAX)
-        .default(LIMIT_DEFAULT)
-        .describe('Most values in the answer.'),
+      limit: limitUpTo(LIMIT_MAX, LIMIT_DEFAULT, 'Most values in the answer.'),
     }),
     response: {
       200: z.object({
