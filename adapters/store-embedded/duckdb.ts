@@ -13,6 +13,7 @@ import type {
   DuckDBMaterializedResult,
   DuckDBVector,
 } from '@duckdb/node-api'
+import { createWidth } from './width.ts'
 
 const ROWS_PER_CHUNK = 2048
 const INT_HIGH = 2 ** 32
@@ -44,8 +45,10 @@ export interface SqlResult {
 
 /** DuckDB in memory. Its streaming interface hides errors, so results are always whole: callers bound them. */
 export interface Sql {
-  /** Runs one statement on a connection of its own; the signal interrupts it. */
+  /** Runs one statement on a connection of its own, as a rule in one thread; the signal interrupts it. */
   run(statement: string, signal?: AbortSignal): Promise<SqlResult>
+  /** The same in all threads, for whom somebody waits. */
+  runWide(statement: string, signal?: AbortSignal): Promise<SqlResult>
   writer(table: string): Promise<TableWriter>
   close(): void
 }
@@ -59,7 +62,7 @@ export interface SqlOptions {
 export async function openDuckDb({ memoryMbMax, threads, tempDir }: SqlOptions): Promise<Sql> {
   const instance = await DuckDBInstance.create(':memory:', {
     memory_limit: `${memoryMbMax}MiB`,
-    threads: String(threads),
+    threads: '1',
     temp_directory: tempDir,
     preserve_insertion_order: 'false',
     autoinstall_known_extensions: 'false',
@@ -67,15 +70,20 @@ export async function openDuckDb({ memoryMbMax, threads, tempDir }: SqlOptions):
   })
   const writers = await instance.connect()
   await writers.run('SET GLOBAL parquet_metadata_cache = true') // Segments never change.
+  const width = createWidth((wide) => writers.run(`SET GLOBAL threads = ${wide ? threads : 1}`))
+
+  async function run(statement: string, signal: AbortSignal | undefined): Promise<SqlResult> {
+    const connection = await instance.connect()
+    try {
+      return resultOf(await runInterruptibly(connection, statement, signal))
+    } finally {
+      connection.closeSync()
+    }
+  }
+
   return {
-    async run(statement, signal) {
-      const connection = await instance.connect()
-      try {
-        return resultOf(await runInterruptibly(connection, statement, signal))
-      } finally {
-        connection.closeSync()
-      }
-    },
+    run: (statement, signal) => width.narrow(() => run(statement, signal)),
+    runWide: (statement, signal) => width.wide(() => run(statement, signal)),
     writer: async (table) => writerOver(await writers.createAppender(table)),
     close() {
       writers.closeSync()

@@ -22,7 +22,7 @@ export function createRun(sql: Sql, shelf: Shelf): Run {
   async function run(statement: string, signal: AbortSignal): Promise<SqlResult> {
     const giveBack = await slots.take(signal)
     try {
-      return await sql.run(statement, signal)
+      return await sql.runWide(statement, signal)
     } finally {
       giveBack()
     }

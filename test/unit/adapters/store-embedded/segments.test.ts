@@ -116,8 +116,10 @@ test('a memory table that lacks a record is not read any more', async () => {
     },
     close() {},
   }
+  const run = async () => ({ rows: 0, chunks: () => [], bytesAt: () => new Uint8Array() })
   const sql: Sql = {
-    run: async () => ({ rows: 0, chunks: () => [], bytesAt: () => new Uint8Array() }),
+    run,
+    runWide: run,
     writer: async () => writer,
     close() {},
   }
