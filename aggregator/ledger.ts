@@ -2,7 +2,7 @@ import { ServiceError } from '../core/errors.ts'
 import { createLedger, type BatchFate, type Ledger } from '../core/ledger/apply.ts'
 import { hasLeft, judge, type JudgeOptions } from '../core/ledger/judge.ts'
 import type { BatchFacts, BatchKey, CollectorLedger, LedgerNote } from '../core/ledger/types.ts'
-import type { Clock, Completeness, Logger, Store } from '../core/ports.ts'
+import type { Clock, Completeness, Logger, Origin, Store } from '../core/ports.ts'
 import type { Mark } from '../core/wire.ts'
 
 /** Marks are kept this often, the latest of each collector: losing a second of them makes the ledger stale, not wrong. */
@@ -27,8 +27,7 @@ export interface LedgerService extends Completeness {
   stored(facts: BatchFacts): void
   /** The store holds another batch under this number. */
   conflict(key: BatchKey): Promise<void>
-  /** A mark has just arrived. */
-  mark(mark: Mark, site: string): Promise<void>
+  mark(mark: Mark, origin: Pick<Origin, 'site' | 'arrivedAtMs'>): Promise<void>
   /** Keeps the marks that are not kept yet. */
   stop(): Promise<void>
 }
@@ -99,9 +98,9 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
       apply({ type: 'conflict', site, collector, atMs: clock.nowMs() })
       await keep()
     },
-    async mark(mark, site) {
+    async mark(mark, { site, arrivedAtMs = clock.nowMs() }) {
       const before = ledger.collector(site, mark.collector)
-      apply({ type: 'mark', site, arrivedAtMs: clock.nowMs(), mark })
+      apply({ type: 'mark', site, arrivedAtMs, mark })
       const after = ledger.collector(site, mark.collector)
       if (after !== undefined && changesWho(before, after)) await keep()
       if (after?.clonedAtMs !== (before?.clonedAtMs ?? null)) {

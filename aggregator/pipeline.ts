@@ -155,7 +155,7 @@ export function createPipeline(options: PipelineOptions): Intake & {
       }
     },
     async mark(mark, origin) {
-      await ledger.mark(mark, origin.site)
+      await ledger.mark(mark, origin)
     },
     async stop(signal) {
       stopping = true

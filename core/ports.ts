@@ -80,6 +80,8 @@ export interface Origin {
   readonly site: string
   /** Credential or connection, for logs. */
   readonly sender: string
+  /** When a broker took it, by its clock; absent: it has just arrived. */
+  readonly arrivedAtMs?: number
 }
 
 /**

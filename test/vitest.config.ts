@@ -19,6 +19,7 @@ export default defineConfig({
       // Real processes measure themselves against deadlines: one file at a time.
       kind('system', 120_000, { fileParallelism: false }),
       kind('browser', 120_000, { fileParallelism: false }),
+      kind('engines', 120_000, { fileParallelism: false, globalSetup: ['test/engines/setup.ts'] }),
       kind('soak', 1_800_000, { fileParallelism: false }),
     ],
   },

@@ -45,7 +45,7 @@ completenessContract('over a store', async () => {
       await store.append({ facts, records: [] }, new AbortController().signal)
       service().stored(facts)
     },
-    mark: (mark) => service().mark(mark, 'eu'),
+    mark: (mark) => service().mark(mark, { site: 'eu' }),
     async restart(crash) {
       if (!crash) await service().stop()
       await fresh()
@@ -56,10 +56,10 @@ completenessContract('over a store', async () => {
 describe('the ledger service', () => {
   test('keeps the latest mark of each collector, once a second', async () => {
     const { clock, noted, service } = await open()
-    for (const collector of ['c1', 'c2']) await service().mark(markOf({ collector, sentAtMs: 1 }), 'eu')
+    for (const collector of ['c1', 'c2']) await service().mark(markOf({ collector, sentAtMs: 1 }), { site: 'eu' })
     expect(noted).toHaveLength(2)
     for (let count = 2; count < 10; count++) {
-      for (const collector of ['c1', 'c2']) await service().mark(markOf({ collector, sentAtMs: count }), 'eu')
+      for (const collector of ['c1', 'c2']) await service().mark(markOf({ collector, sentAtMs: count }), { site: 'eu' })
     }
     await clock.advance(1_000)
     expect(
@@ -71,17 +71,17 @@ describe('the ledger service', () => {
 
   test('keeps at once what changes who is expected', async () => {
     const { noted, service } = await open()
-    await service().mark(markOf({ sentAtMs: 1 }), 'eu')
-    await service().mark(markOf({ sentAtMs: 2 }), 'eu')
-    await service().mark(markOf({ sentAtMs: 3, goodbye: true }), 'eu')
-    await service().mark(markOf({ sentAtMs: 4, epoch: epochOf('second') }), 'eu')
+    await service().mark(markOf({ sentAtMs: 1 }), { site: 'eu' })
+    await service().mark(markOf({ sentAtMs: 2 }), { site: 'eu' })
+    await service().mark(markOf({ sentAtMs: 3, goodbye: true }), { site: 'eu' })
+    await service().mark(markOf({ sentAtMs: 4, epoch: epochOf('second') }), { site: 'eu' })
     expect(noted).toHaveLength(3)
   })
 
   test('tries again to keep marks when the store could not', async () => {
     const { clock, noted, service, faults } = await open()
     faults.note = true
-    await service().mark(markOf({ sentAtMs: 1 }), 'eu')
+    await service().mark(markOf({ sentAtMs: 1 }), { site: 'eu' })
     await clock.advance(2_000)
     expect(noted).toEqual([])
     faults.note = false
@@ -91,7 +91,7 @@ describe('the ledger service', () => {
 
   test('a retirement that the store did not keep is not believed', async () => {
     const { service, faults } = await open()
-    await service().mark(markOf({ sentAtMs: 1 }), 'eu')
+    await service().mark(markOf({ sentAtMs: 1 }), { site: 'eu' })
     faults.note = true
     await expect(service().retire('c1')).rejects.toThrow('no disk')
     expect(service().collectors()).toMatchObject([{ leftAtMs: null }])
@@ -99,7 +99,7 @@ describe('the ledger service', () => {
 
   test('a collector that was silent for a day is dismissed, and that is kept', async () => {
     const { clock, service, fresh } = await open()
-    await service().mark(markOf({ sentAtMs: 1 }), 'eu')
+    await service().mark(markOf({ sentAtMs: 1 }), { site: 'eu' })
     await service().stop()
     clock.jump(LEFT_AFTER_MS)
     await fresh()

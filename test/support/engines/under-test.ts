@@ -1,0 +1,34 @@
+import { randomBytes } from 'node:crypto'
+import { describe, inject } from 'vitest'
+
+const addresses = inject('engines')
+
+/** Where the Kafka of this test run answers; use it only below `describeWithKafka`. */
+export const kafkaBrokers = addresses.kafka ?? ''
+/** Where the Elasticsearch of this test run answers; use it only below `describeWithElasticsearch`. */
+export const elasticsearchUrl = addresses.elasticsearch ?? ''
+
+/** Skipped, with the reason in the name, where there is no Kafka. */
+export function describeWithKafka(name: string, tests: () => void): void {
+  describeUnless(addresses.kafka === null, name, tests)
+}
+
+/** Skipped, with the reason in the name, where there is no Elasticsearch. */
+export function describeWithElasticsearch(name: string, tests: () => void): void {
+  describeUnless(addresses.elasticsearch === null, name, tests)
+}
+
+/** Skipped, with the reason in the name, unless both are there. */
+export function describeWithEngines(name: string, tests: () => void): void {
+  describeUnless(addresses.kafka === null || addresses.elasticsearch === null, name, tests)
+}
+
+function describeUnless(missing: boolean, name: string, tests: () => void): void {
+  if (missing) describe.skip(`${name} (skipped: ${addresses.missing})`, tests)
+  else describe(name, tests)
+}
+
+/** A name for topics and indices that no other test has. */
+export function randomPrefix(): string {
+  return `noctule-test-${randomBytes(6).toString('hex')}`
+}
