@@ -12,7 +12,7 @@ const SEPARATOR = '\x16'
 const TEXTS = ['message', 'attrs', 'pattern', 'trace'] as const
 
 /** A segment's blocks as the bytes of its sidecar, and what all of them say together. */
-export interface IndexedBlocks extends BlockFacts {
+export interface IndexedBlocks extends Omit<BlockFacts, 'plain'> {
   readonly bytes: Uint8Array
 }
 
@@ -35,24 +35,26 @@ export async function indexBlocks(
     if (records !== facts.records) throw new Error('a block of a segment was read by half')
     blocks.push({ ...facts, words: builder.finish() })
   }
-  return { ...together(blocks), bytes: encodeSegmentIndex(blocks) }
+  const { plain: _ofEachBlock, ...facts } = together(blocks)
+  return { ...facts, bytes: encodeSegmentIndex(blocks) }
 }
 
 async function factsOf(sql: Sql, relation: string, signal?: AbortSignal): Promise<BlockFacts> {
   const result = await sql.run(
-    `SELECT level, service, count(*)::DOUBLE, min(time)::DOUBLE, max(time)::DOUBLE FROM ${relation} GROUP BY ALL`,
+    `SELECT level, service, count(*)::DOUBLE, min(time)::DOUBLE, max(time)::DOUBLE, bool_and(plain)::INTEGER FROM ${relation} GROUP BY ALL`,
     signal,
   )
   const groups: BlockFacts[] = []
   for (const { rows, columns } of result.chunks()) {
     for (let row = 0; row < rows; row++) {
-      const [level, service, records, minMs, maxMs] = columns.map((column) => column[row])
+      const [level, service, records, minMs, maxMs, plain] = columns.map((column) => column[row])
       groups.push({
         records: Number(records),
         minMs: Number(minMs),
         maxMs: Number(maxMs),
         levels: [String(level)],
         services: [String(service)],
+        plain: plain === 1,
       })
     }
   }
@@ -69,6 +71,7 @@ function together(parts: readonly BlockFacts[]): BlockFacts {
     maxMs: parts.reduce((max, { maxMs }) => Math.max(max, maxMs), -Infinity),
     levels: [...new Set(parts.flatMap(({ levels }) => levels))],
     services: services !== null && services.length > SERVICES_LISTED_MAX ? null : services,
+    plain: parts.every(({ plain }) => plain),
   }
 }
 

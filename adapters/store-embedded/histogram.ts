@@ -93,7 +93,7 @@ async function countRecords(
   const { parts } = await selectParts(sources, plan, range)
   const scans = scansOf(parts, plan)
   const fields = ['timeMs' as const, ...(by === undefined ? [] : [by])]
-  for await (const record of lookedAt({ plan, range, parts, scans, fields, pick: unsure }, run, signal))
+  for await (const record of lookedAt({ plan, range, scans, fields, pick: unsure }, run, signal))
     counts.add(Math.floor(record.timeMs / intervalMs) * intervalMs, by === undefined ? '' : record[by], 1)
   const rows = rowsWhere(scans, timeConditions(parts, range), sure)
   if (rows !== null)
@@ -132,7 +132,7 @@ async function exactQuantiles(
   const scans = scansOf(parts, plan)
   const fields = ['timeMs' as const, key, ...(by === undefined ? [] : [by])]
   const looked: LogRecord[] = []
-  for await (const record of lookedAt({ plan, range, parts, scans, fields, pick: unsure }, run, signal))
+  for await (const record of lookedAt({ plan, range, scans, fields, pick: unsure }, run, signal))
     if (record[key] !== null && looked.push(record) > HANDED_BACK_MAX) throw tooMany('records')
   const rows = rowsWhere(scans, [...timeConditions(parts, range), `${column} IS NOT NULL`], sure)
   const all = withRecords(rows, looked, { by, quantile })
@@ -215,5 +215,5 @@ async function readGroups(
 
 function wholePart(source: Source): Part {
   const { records, minMs, maxMs } = source
-  return { source, records, minMs, maxMs, words: null }
+  return { source, records, minMs, maxMs, words: null, plain: false }
 }

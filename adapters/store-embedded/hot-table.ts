@@ -45,6 +45,8 @@ const SEGMENT_COLUMNS = `pos, time, stream, seq, idx, ingested, message, level, 
 
 /** Records of one generation that is not sealed yet. What most records share stands once, in a second table. */
 export interface HotTable {
+  /** All of its records are plain (plain.ts). */
+  readonly isPlain: boolean
   /** Adds records at the positions from `firstPosition` on, and gives each to `onRow`; readable after `flush`. Throws STORE_UNAVAILABLE, as all do here once something failed. */
   add(columns: Columns, firstPosition: number, onRow: (row: CountedRecord) => void): void
   /** Costs next to nothing when nothing was added. */
@@ -81,6 +83,7 @@ export async function createHotTable(sql: Sql, gen: number, policies: Policies):
   let waitingClasses: number[] = []
   let positions: number[] = []
   let unflushed = 0
+  let isPlain = true
   let failure: ServiceError | undefined
 
   /** A table that lacks a record must not be read any more. */
@@ -110,6 +113,7 @@ export async function createHotTable(sql: Sql, gen: number, policies: Policies):
       const classIndex = classAt(row)
       const position = firstPosition + row
       positions.push(position)
+      isPlain &&= columns.plain[row] === 1
       waitingClasses.push(classIndex)
       onRow({
         classIndex,
@@ -139,6 +143,9 @@ export async function createHotTable(sql: Sql, gen: number, policies: Policies):
     `SELECT ${SEGMENT_COLUMNS} FROM (${selected}) JOIN ${shared} USING (src)`
   const selectWhere = (condition: string) => `SELECT * FROM ${rows} WHERE ${condition}`
   return {
+    get isPlain() {
+      return isPlain
+    },
     add: (...given) => whole(() => add(...given)),
     flush: () => whole(flush),
     relation: (position, condition = 'true') => joined(selectWhere(`pos <= ${position} AND ${condition}`)),

@@ -5,7 +5,7 @@ import type { QueryPlan } from '../../core/query/plan.ts'
 import type { LogRecord } from '../../core/record.ts'
 import { partsIn, timeConditions } from './listing.ts'
 import { rowsWhere, scansOf } from './parts.ts'
-import type { Part, Scan } from './parts.ts'
+import type { Scan } from './parts.ts'
 import type { SqlCondition } from './plan-sql.ts'
 import { fieldsOf, selectList } from './rows.ts'
 import type { RowField } from './rows.ts'
@@ -21,7 +21,6 @@ export const HANDED_BACK_MAX = 100_000
 interface Looking {
   readonly plan: QueryPlan
   readonly range: TimeRange
-  readonly parts: readonly Part[]
   readonly scans: readonly Scan[]
   /** Fields that are read beside those that decide the plan. */
   readonly fields: readonly RowField[]
@@ -31,8 +30,9 @@ interface Looking {
 
 /** The matches among the records that SQL leaves open. */
 export async function* lookedAt(looking: Looking, run: Run, signal: AbortSignal): AsyncGenerator<LogRecord> {
-  const { plan, range, parts, scans, fields, pick } = looking
-  if (rowsWhere(scans, [], pick) === null) return
+  const { plan, range, scans, fields, pick } = looking
+  const parts = scans.flatMap((scan) => (rowsWhere([scan], [], pick) === null ? [] : scan.parts))
+  if (parts.length === 0) return
   const matches = compileMatcher(plan)
   const columns = selectList(new Set([...fieldsOf(plan.root), ...fields]))
   const slicer = createSlicer(parts, range, 'newest')

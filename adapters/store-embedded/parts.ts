@@ -2,7 +2,7 @@ import type { TimeRange } from '../../core/ports.ts'
 import type { QueryPlan } from '../../core/query/plan.ts'
 import { mayHold } from '../store-purged.ts'
 import type { HeldValues } from '../store-purged.ts'
-import { mayHoldWords, planToSql, tokensOf } from './plan-sql.ts'
+import { amongPlain, mayHoldWords, planToSql, tokensOf } from './plan-sql.ts'
 import type { SqlCondition } from './plan-sql.ts'
 import type { Source } from './shelf.ts'
 import { sqlText } from './text-sql.ts'
@@ -20,6 +20,8 @@ export interface Part {
   readonly maxMs: number
   /** null: a hot table. */
   readonly words: WordIndex | null
+  /** All of its records are plain (plain.ts). */
+  readonly plain: boolean
 }
 
 export interface Selection {
@@ -32,6 +34,7 @@ export interface Selection {
 
 /** Parts that are asked the same. */
 export interface Scan {
+  readonly parts: readonly Part[]
   readonly relation: string
   readonly condition: SqlCondition
 }
@@ -60,27 +63,32 @@ export async function selectParts(
 async function partsOf(source: Source): Promise<(Part & { readonly values: HeldValues | null })[]> {
   if (source.from.type === 'hot') {
     const { records, minMs, maxMs } = source
-    return [{ source, records, minMs, maxMs, words: null, values: null }]
+    return [{ source, records, minMs, maxMs, words: null, plain: source.from.isPlain, values: null }]
   }
   const blocks = await source.from.blocks()
   return blocks.map((block) => {
-    const { records, minMs, maxMs, words } = block
-    return { source, records, minMs, maxMs, words, values: block }
+    const { records, minMs, maxMs, words, plain } = block
+    return { source, records, minMs, maxMs, words, plain, values: block }
   })
 }
 
-/** The parts in as few scans as their words allow: parts in which the same words are rare share a condition. */
+/** The parts in as few scans as they allow: those in which the same words are rare, and that are plain or not alike, share a condition. */
 export function scansOf(parts: readonly Part[], plan: QueryPlan): readonly Scan[] {
   const tokens = tokensOf(plan.root)
   const split = tokens.slice(0, SPLIT_TOKENS_MAX)
-  const groups = Map.groupBy(parts, ({ words }) => {
-    if (words === null) return ''
-    return split.map((token) => (words.word(token).rare ? 'r' : '-')).join('')
+  const groups = Map.groupBy(parts, ({ words, plain }) => {
+    const rare = words === null ? '' : split.map((token) => (words.word(token).rare ? 'r' : '-')).join('')
+    return `${plain} ${rare}`
   })
-  return [...groups.values()].map((group) => ({
-    relation: relationOf(group),
-    condition: planToSql(plan, (token) => factsOf(token, group)),
-  }))
+  return [...groups.values()].map((group) => {
+    const condition = planToSql(plan, (token) => factsOf(token, group))
+    const isPlain = group[0]?.plain === true
+    return {
+      parts: group,
+      relation: relationOf(group),
+      condition: isPlain ? amongPlain(condition) : condition,
+    }
+  })
 }
 
 /** What holds for a token in all of these parts; undefined when one of them does not know. */

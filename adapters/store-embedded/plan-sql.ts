@@ -60,6 +60,11 @@ export function planToSql({ root }: QueryPlan, words: WordLookup = () => undefin
   return condition(root, words)
 }
 
+/** The condition on records that are all plain. */
+export function amongPlain(condition: SqlCondition): SqlCondition {
+  return condition.undecided === 'all' ? condition : decided(condition.plain)
+}
+
 /** Every record that may be found. */
 export function possible({ plain, other }: Pick<SqlCondition, 'plain' | 'other'>): string {
   return plain === other ? plain : `((plain AND ${plain}) OR (NOT plain AND ${other}))`

@@ -10,7 +10,7 @@ import type { WordIndex } from './word-index.ts'
  *
  * The last two digits of the magic are the version of the format.
  */
-const MAGIC = Buffer.from('NOCTIX01')
+const MAGIC = Buffer.from('NOCTIX02')
 const U32_BYTES = 4
 const FACTS_LENGTH_AT = MAGIC.length + U32_BYTES
 const FACTS_AT = FACTS_LENGTH_AT + U32_BYTES
@@ -26,6 +26,8 @@ export interface BlockFacts {
   readonly levels: readonly string[]
   /** null: too many to list. */
   readonly services: readonly string[] | null
+  /** All of its records are plain (plain.ts). */
+  readonly plain: boolean
 }
 
 export interface Block extends BlockFacts {
@@ -38,9 +40,10 @@ interface StoredFacts extends BlockFacts {
 
 /** `words` is what `WordIndexBuilder.finish` gave. Services beyond SERVICES_LISTED_MAX are left out. */
 export function encodeSegmentIndex(blocks: readonly (BlockFacts & { words: Uint8Array })[]): Uint8Array {
-  const stored = blocks.map(({ records, minMs, maxMs, levels, services, words }): StoredFacts => {
+  const stored = blocks.map(({ words, ...facts }): StoredFacts => {
+    const { services } = facts
     const listed = services !== null && services.length <= SERVICES_LISTED_MAX ? services : null
-    return { records, minMs, maxMs, levels, services: listed, wordBytes: words.length }
+    return { ...facts, services: listed, wordBytes: words.length }
   })
   const facts = Buffer.from(JSON.stringify(stored))
   const bytes = Buffer.concat([

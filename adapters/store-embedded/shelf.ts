@@ -49,6 +49,8 @@ export interface Source {
         readonly type: 'hot'
         /** SELECT with the columns of a segment. */
         readonly relation: string
+        /** All of its records are plain (plain.ts). */
+        readonly isPlain: boolean
       }
 }
 
@@ -123,7 +125,14 @@ export function createShelf(parts: ShelfParts): Shelf {
     const due = new Set(duePartitions(generation, keptFromMs).map(({ classIndex }) => classIndex))
     const kept = [...due].map((classIndex) => keptFrom(classIndex, keptFromMs[classIndex] ?? 0))
     const relation = table.relation(position, kept.length === 0 ? undefined : kept.join(' AND '))
-    return { records, firstPosition, lastPosition, minMs, maxMs, from: { type: 'hot', relation } }
+    return {
+      records,
+      firstPosition,
+      lastPosition,
+      minMs,
+      maxMs,
+      from: { type: 'hot', relation, isPlain: table.isPlain },
+    }
   }
 
   return {

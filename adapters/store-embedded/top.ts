@@ -30,7 +30,7 @@ export async function top(
       ? unsure(condition)
       : both(possible(condition), `NOT ${inSql}`)
   const fields = ['timeMs' as const, fieldKey(field)]
-  for await (const record of lookedAt({ plan, range, parts, scans, fields, pick: rest }, run, signal))
+  for await (const record of lookedAt({ plan, range, scans, fields, pick: rest }, run, signal))
     looked.add(record)
   const rows = rowsWhere(scans, timeConditions(parts, range), (condition) => both(sure(condition), inSql))
   const beside = looked.answer(HANDED_BACK_MAX + 1)

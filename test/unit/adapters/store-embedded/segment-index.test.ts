@@ -22,9 +22,17 @@ const facts = fc.record<BlockFacts>({
   maxMs: fc.integer({ min: 0, max: 8.64e15 }),
   levels: fc.array(fc.constantFrom('', 'error', 'info')),
   services: fc.option(fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 5 })),
+  plain: fc.boolean(),
 })
 
-const EXAMPLE: BlockFacts = { records: 20, minMs: 1, maxMs: 2, levels: ['info'], services: ['web'] }
+const EXAMPLE: BlockFacts = {
+  records: 20,
+  minMs: 1,
+  maxMs: 2,
+  levels: ['info'],
+  services: ['web'],
+  plain: true,
+}
 const good = encodeSegmentIndex([
   { ...EXAMPLE, words: wordsOf('one') },
   { ...EXAMPLE, minMs: 3, maxMs: 4, words: wordsOf('two') },

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { decodeColumns, encodeRecords } from '../../../../adapters/store-embedded/columns.ts'
@@ -7,6 +7,7 @@ import { createPolicies } from '../../../../adapters/store-embedded/partitions.t
 import { createIndexCache } from '../../../../adapters/store-embedded/index-cache.ts'
 import { openDuckDb } from '../../../../adapters/store-embedded/duckdb.ts'
 import type { Sql } from '../../../../adapters/store-embedded/duckdb.ts'
+import { decodeSegmentIndex } from '../../../../adapters/store-embedded/segment-index.ts'
 import { rollUpSql } from '../../../../adapters/store-embedded/roll-up-sql.ts'
 import type { Store } from '../../../../core/ports.ts'
 import { KEEP_ALL } from '../../../../core/retention.ts'
@@ -15,7 +16,7 @@ import { createStoreFolder } from '../../../support/embedded-store.ts'
 import type { StoreFolder } from '../../../support/embedded-store.ts'
 import { storedBatch } from '../../../support/records.ts'
 import type { RecordFields } from '../../../support/records.ts'
-import { all, messages, never, query } from '../../../support/store-under-test.ts'
+import { EVER, all, messages, never, query } from '../../../support/store-under-test.ts'
 
 async function sealed(folder: StoreFolder, records: readonly Partial<RecordFields>[]): Promise<Store> {
   const store = await folder.open()
@@ -49,6 +50,24 @@ test('words are found beside the character that texts are joined by', async () =
     ['trace:t700', 700],
   ] as const)
     expect(messages(await all(store, query(word))), word).toEqual([texts[at]])
+})
+
+test.each([
+  { last: 'plain', isPlain: true },
+  { last: 'Größe', isPlain: false },
+])('a block whose last message is $last is plain: $isPlain', async ({ last, isPlain }) => {
+  await using folder = await createStoreFolder({ segmentRecords: 40 })
+  const store = await sealed(
+    folder,
+    Array.from({ length: 40 }, (_, i) => ({ message: i === 39 ? last : `line ${i}`, timeMs: i })),
+  )
+  const seg = join(folder.dir, 'seg')
+  const name = (await readdir(seg)).find((one) => one.endsWith('.index')) ?? ''
+  const blocks = decodeSegmentIndex(await readFile(join(seg, name)))
+  expect(blocks.map(({ plain }) => plain)).toEqual([isPlain])
+  expect(
+    (await store.top({ plan: query(last), range: EVER, field: 'service', limit: 1 }, never)).matched,
+  ).toBe(1)
 })
 
 test('roll-ups count every record by minute, and latencies by bucket', async () => {
