@@ -23,6 +23,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   yaml: ['core/config.ts', 'cli/config.ts'],
   re2js: ['core/query/'],
   '@duckdb/node-api': ['adapters/store-embedded/duckdb.ts'],
+  '@duckdb/node-bindings': ['adapters/store-embedded/duckdb.ts'],
   kafkajs: ['adapters/transport-kafka.ts'],
   '@elastic/elasticsearch': ['adapters/store-elastic.ts'],
   pino: ['adapters/logger.ts'],

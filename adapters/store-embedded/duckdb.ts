@@ -1,22 +1,20 @@
-import {
-  BIGINT,
-  DOUBLE,
-  DuckDBBlobValue,
-  DuckDBDataChunk,
-  DuckDBInstance,
-  INTEGER,
-  VARCHAR,
-} from '@duckdb/node-api'
+import { BIGINT, DOUBLE, DuckDBDataChunk, DuckDBInstance, INTEGER, VARCHAR } from '@duckdb/node-api'
 import type {
   DuckDBAppender,
   DuckDBConnection,
   DuckDBMaterializedResult,
   DuckDBVector,
 } from '@duckdb/node-api'
+import bindings from '@duckdb/node-bindings'
 import { createWidth } from './width.ts'
 
 const ROWS_PER_CHUNK = 2048
 const INT_HIGH = 2 ** 32
+/** A text in a chunk: its length, and where it is, or, when it has at most so many bytes, itself. */
+const TEXT_BYTES = 16
+const TEXT_INLINE_MAX = 12
+const TEXT_INLINE_AT = 4
+const TEXT_POINTER_AT = 8
 const TYPES = { bigint: BIGINT, integer: INTEGER, double: DOUBLE, varchar: VARCHAR }
 
 export type ColumnType = keyof typeof TYPES
@@ -39,8 +37,17 @@ export interface SqlResult {
   readonly rows: number
   /** Each chunk as columns. */
   chunks(): Iterable<{ readonly rows: number; readonly columns: readonly (readonly Cell[])[] }>
-  /** A BLOB in the first row. */
-  bytesAt(column: number): Uint8Array
+  /** Texts of the first `rowsMax` rows of a VARCHAR column, none of them NULL. */
+  texts(column: number, rowsMax: number): Texts
+}
+
+/** Texts one behind the other as UTF-8. They stay in the engine's memory until they are copied: a string of each would cost more than all the rest. */
+export interface Texts {
+  readonly rows: number
+  readonly bytes: number
+  /** One of them is empty. */
+  readonly hasEmpty: boolean
+  copyTo(target: Uint8Array): void
 }
 
 /** DuckDB in memory. Its streaming interface hides errors, so results are always whole: callers bound them. */
@@ -113,11 +120,7 @@ async function runInterruptibly(
 function resultOf(result: DuckDBMaterializedResult): SqlResult {
   return {
     rows: result.rowCount,
-    bytesAt(column) {
-      const value = result.getChunk(0).getColumnValues(column)[0]
-      if (!(value instanceof DuckDBBlobValue)) throw new TypeError('the column is no BLOB')
-      return value.bytes
-    },
+    texts: (column, rowsMax) => textsOf(result, column, rowsMax),
     *chunks() {
       for (let at = 0; at < result.chunkCount; at++) {
         const chunk = result.getChunk(at)
@@ -125,6 +128,68 @@ function resultOf(result: DuckDBMaterializedResult): SqlResult {
       }
     },
   }
+}
+
+/** Bytes that lie side by side in the engine's memory; `at`: where in `texts` they are or their pointer is. */
+interface Piece {
+  readonly texts: Uint8Array
+  readonly at: number
+  readonly inline: boolean
+  bytes: number
+}
+
+function textsOf(result: DuckDBMaterializedResult, column: number, rowsMax: number): Texts {
+  const chunks: DuckDBDataChunk[] = [] // Kept as long as their memory is needed.
+  const pieces: Piece[] = []
+  let [rows, hasEmpty] = [0, false]
+  for (let nth = 0; nth < result.chunkCount && rows < rowsMax; nth++) {
+    const chunk = result.getChunk(nth)
+    chunks.push(chunk)
+    const wanted = Math.min(chunk.rowCount, rowsMax - rows)
+    hasEmpty = addPieces(chunk, column, wanted, pieces) || hasEmpty
+    rows += wanted
+  }
+  return {
+    rows,
+    bytes: pieces.reduce((sum, { bytes }) => sum + bytes, 0),
+    hasEmpty,
+    copyTo(target) {
+      let to = 0
+      for (const piece of pieces) {
+        target.set(bytesOf(piece), to)
+        to += piece.bytes
+      }
+      chunks.length = 0
+    },
+  }
+}
+
+/** Says whether one of the texts is empty. */
+function addPieces(chunk: DuckDBDataChunk, column: number, rows: number, pieces: Piece[]): boolean {
+  const vector = bindings.data_chunk_get_vector(chunk.chunk, column)
+  const texts = bindings.vector_get_data(vector, rows * TEXT_BYTES)
+  const view = new DataView(texts.buffer, texts.byteOffset, texts.byteLength)
+  let hasEmpty = false
+  let last: Piece | undefined
+  let lastEnd = -1
+  for (let row = 0; row < rows; row++) {
+    const start = row * TEXT_BYTES
+    const bytes = view.getUint32(start, true)
+    const inline = bytes <= TEXT_INLINE_MAX
+    const at = start + (inline ? TEXT_INLINE_AT : TEXT_POINTER_AT)
+    // No address is beyond 2^48.
+    const from = inline ? -1 : view.getUint32(at, true) + view.getUint32(at + 4, true) * INT_HIGH
+    hasEmpty ||= bytes === 0
+    if (last !== undefined && from === lastEnd && !inline) last.bytes += bytes
+    else pieces.push((last = { texts, at, inline, bytes }))
+    lastEnd = inline ? NaN : from + bytes
+  }
+  return hasEmpty
+}
+
+function bytesOf({ texts, at, inline, bytes }: Piece): Uint8Array {
+  if (inline) return texts.subarray(at, at + bytes)
+  return bindings.get_data_from_pointer(texts.buffer as ArrayBuffer, texts.byteOffset + at, bytes)
 }
 
 function writerOver(appender: DuckDBAppender): TableWriter {

@@ -1,8 +1,7 @@
-import { setImmediate as yieldNow } from 'node:timers/promises'
 import type { ExportPage, SearchRequest } from '../../core/ports.ts'
 import { compileMatcher } from '../../core/query/matches.ts'
 import { RECORD_FIELDS, toPublicRecord } from '../../core/record.ts'
-import type { SqlResult } from './duckdb.ts'
+import type { Texts } from './duckdb.ts'
 import {
   listingOf,
   listingSql,
@@ -46,7 +45,7 @@ export async function exportPage(
   const range = rangeBehind(request)
   const { parts } = await selectParts(held.sources, plan, range)
   const slicer = createSlicer(parts, range, order)
-  const texts: Uint8Array[] = []
+  const texts: Texts[] = []
   let records = 0
   let scanned = 0
   let size = Math.ceil(limit * SLICE_SHARE)
@@ -61,13 +60,15 @@ export async function exportPage(
       signal,
     )
     if (page === null) return found()
-    texts.push(page.text)
-    records += page.records
-    if (records >= limit * FULL_SHARE)
-      return { ndjson: concatenated(texts), records, next: cursorOf(page.text), scanned }
+    texts.push(page)
+    records += page.rows
+    if (records >= limit * FULL_SHARE) {
+      const ndjson = joined(texts)
+      return { ndjson, records, next: cursorOf(ndjson), scanned }
+    }
     size = Math.min(size * SLICE_GROWTH, SLICE_RECORDS_MAX)
   }
-  return { ndjson: concatenated(texts), records, next: null, scanned }
+  return { ndjson: joined(texts), records, next: null, scanned }
 }
 
 /** Of the records that a search finds: for the queries and times that SQL cannot decide or print. */
@@ -84,49 +85,23 @@ async function exportFound(
   return { ndjson: new TextEncoder().encode(text), records: records.length, next, scanned }
 }
 
-interface Printed {
-  readonly text: Uint8Array
-  readonly records: number
-}
-
-/** The lines of a slice; null when there is a time in it that SQL does not print as JavaScript does. */
+/** The lines of a slice, `rows` at most; null when there is a time in it that SQL does not print as JavaScript does. */
 async function printed(
   listing: Listing,
   { request, rows }: { readonly request: SearchRequest; readonly rows: number },
   run: Run,
   signal: AbortSignal,
-): Promise<Printed | null> {
+): Promise<Texts | null> {
   const accepted = await acceptedOf(listing, request, run, signal)
   const pick = (condition: SqlCondition) => either(sure(condition), among(unsure(condition), accepted))
-  const lines = (limit: string) => printSql(listing, pick, limit)
-  const all = lines('')
-  if (all === null) return { text: new Uint8Array(0), records: 0 }
-  // A slice is made to hold about as many as fit; sorting it twice, to cut it, is for the ones that hold more.
-  const page = await readPage(await run.over(listing.parts, all, signal))
-  if (page.records <= rows) return page.unprinted > 0 ? null : page
-  const cut = await readPage(await run.over(listing.parts, lines(`LIMIT ${rows}`) ?? all, signal))
-  return cut.unprinted > 0 ? null : cut
+  const sql = listingSql(`${LINE} AS line, time, stream, seq, idx`, listing, pick)
+  if (sql === null) return NO_LINES
+  const statement = `SELECT line FROM (${sql}) ORDER BY ${ORDERS[listing.order]} LIMIT ${rows}`
+  const lines = (await run.over(listing.parts, statement, signal)).texts(0, rows)
+  return lines.hasEmpty ? null : lines
 }
 
-function printSql(
-  listing: Listing,
-  pick: (condition: SqlCondition) => string | null,
-  limit: string,
-): string | null {
-  const order = ORDERS[listing.order]
-  const sql = listingSql(`${LINE} AS line, ${PRINTED} AS printed, time, stream, seq, idx`, listing, pick)
-  if (sql === null) return null
-  const rows = limit === '' ? sql : `${sql} ORDER BY ${order} ${limit}`
-  return `SELECT encode(coalesce(string_agg(line, chr(10) ORDER BY ${order}), '') || chr(10)), count(*)::DOUBLE,
-    count(*) FILTER (NOT printed)::DOUBLE FROM (${rows})`
-}
-
-async function readPage(page: SqlResult): Promise<Printed & { readonly unprinted: number }> {
-  await yieldNow()
-  const [chunk] = page.chunks()
-  const [records = 0, unprinted = 0] = [1, 2].map((column) => Number(chunk?.columns[column]?.[0]))
-  return { text: records > 0 ? page.bytesAt(0) : new Uint8Array(0), records, unprinted }
-}
+const NO_LINES: Texts = { rows: 0, bytes: 0, hasEmpty: false, copyTo: () => undefined }
 
 /** Positions of the records that SQL leaves open and the matcher takes. */
 async function acceptedOf(
@@ -165,12 +140,12 @@ function cursorOf(text: Uint8Array): ExportPage['next'] {
   return { timeMs: Date.parse(time), id }
 }
 
-function concatenated(texts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(texts.reduce((bytes, { length }) => bytes + length, 0))
+function joined(texts: readonly Texts[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(texts.reduce((sum, { bytes }) => sum + bytes, 0))
   let at = 0
   for (const text of texts) {
-    all.set(text, at)
-    at += text.length
+    text.copyTo(all.subarray(at))
+    at += text.bytes
   }
   return all
 }
@@ -188,8 +163,8 @@ const SQL_VALUES: Readonly<Record<string, string>> = {
   bytes: numberText('bytes'),
 }
 
-/** What `JSON.stringify(toPublicRecord(record))` gives, but for how numbers with an exponent are written. */
-const LINE = lineSql()
+/** What `JSON.stringify(toPublicRecord(record))` gives, but for how numbers with an exponent are written, and a newline; empty when a time is not printed. */
+const LINE = `CASE WHEN ${PRINTED} THEN ${lineSql()} ELSE '' END`
 
 /** Nothing in a plain record's keyword fields needs an escape. */
 function lineSql(): string {
@@ -209,7 +184,7 @@ function membersSql(keyword: (field: string) => string): string {
     if (value !== undefined) return `',"${name}":', ${value}`
     return `CASE WHEN ${name} <> '' THEN concat(',"${name}":', ${kind === 'keyword' ? keyword(name) : toJson(name)}) END`
   })
-  return `concat(${members.join(', ')}, CASE WHEN attrs <> '' THEN concat(',"attrs":', attrs) END, '}')`
+  return `concat(${members.join(', ')}, CASE WHEN attrs <> '' THEN concat(',"attrs":', attrs) END, '}', chr(10))`
 }
 
 function isoTime(column: string): string {

@@ -135,7 +135,11 @@ test('a memory table that lacks a record is not read any more', async () => {
     },
     close() {},
   }
-  const run = async () => ({ rows: 0, chunks: () => [], bytesAt: () => new Uint8Array() })
+  const run = async () => ({
+    rows: 0,
+    chunks: () => [],
+    texts: () => ({ rows: 0, bytes: 0, hasEmpty: false, copyTo() {} }),
+  })
   const sql: Sql = {
     run,
     runWide: run,
