@@ -25,6 +25,8 @@ export interface SegmentFacts extends Partition {
   readonly services: readonly string[] | null
   /** Kinds of rows in its roll-up: those of a kind are all there or none. */
   readonly rollups: readonly string[]
+  /** Attrs that have a column of their own (promoted.ts); older segments have none. */
+  readonly promoted?: readonly string[]
 }
 
 /** A segment as the catalog knows it. */

@@ -3,6 +3,7 @@ import type { Clock, Logger } from '../../core/ports.ts'
 import type { SegmentEntry, SegmentFacts } from './catalog.ts'
 import { filesOf } from './parts.ts'
 import type { Policies } from './partitions.ts'
+import { STORED_COLUMNS } from './promoted.ts'
 import { inPartitions, partitionKey } from './purger.ts'
 import { LEVELS, writeSegment } from './segment-writer.ts'
 import type { WriterParts } from './segment-writer.ts'
@@ -137,7 +138,9 @@ async function merge(
       {
         times: `SELECT time FROM ${files}`,
         rowsWhere: (conditions) =>
-          conditions.map((condition) => `SELECT * FROM ${files} WHERE ${condition}`).join(' UNION ALL '),
+          conditions
+            .map((condition) => `SELECT ${STORED_COLUMNS} FROM ${files} WHERE ${condition}`)
+            .join(' UNION ALL '),
       },
       {
         class: its,

@@ -13,7 +13,7 @@ import type {
 import type { LogRecord } from '../../core/record.ts'
 import { splitId } from './columns.ts'
 import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
-import type { Part, Scan, Selection } from './parts.ts'
+import type { Part, Picker, Scan, Selection } from './parts.ts'
 import { possible } from './plan-sql.ts'
 import { selectList } from './rows.ts'
 import type { FoundRow } from './rows.ts'
@@ -157,7 +157,7 @@ export function listingOf(
 export function listingSql(
   columns: string,
   { parts, scans, slice, order, after }: Listing,
-  pick: Parameters<typeof rowsWhere>[2] = possible,
+  pick: Picker = possible,
 ): string | null {
   const where = [
     ...timeConditions(parts, slice),

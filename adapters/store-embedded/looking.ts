@@ -5,8 +5,7 @@ import type { QueryPlan } from '../../core/query/plan.ts'
 import type { LogRecord } from '../../core/record.ts'
 import { partsIn, timeConditions } from './listing.ts'
 import { rowsWhere, scansOf } from './parts.ts'
-import type { Scan } from './parts.ts'
-import type { SqlCondition } from './plan-sql.ts'
+import type { Picker, Scan } from './parts.ts'
 import { fieldsOf, selectList } from './rows.ts'
 import type { RowField } from './rows.ts'
 import { readRows } from './run.ts'
@@ -25,12 +24,14 @@ interface Looking {
   /** Fields that are read beside those that decide the plan. */
   readonly fields: readonly RowField[]
   /** Which records SQL leaves open. */
-  readonly pick: (condition: SqlCondition) => string | null
+  readonly pick: Picker
+  /** A field that `pick` asks beside those of the plan. */
+  readonly field?: string
 }
 
 /** The matches among the records that SQL leaves open. */
 export async function* lookedAt(looking: Looking, run: Run, signal: AbortSignal): AsyncGenerator<LogRecord> {
-  const { plan, range, scans, fields, pick } = looking
+  const { plan, range, scans, fields, pick, field } = looking
   const parts = scans.flatMap((scan) => (rowsWhere([scan], [], pick) === null ? [] : scan.parts))
   if (parts.length === 0) return
   const matches = compileMatcher(plan)
@@ -42,7 +43,7 @@ export async function* lookedAt(looking: Looking, run: Run, signal: AbortSignal)
     slice = slicer.next(LOOKED_AT_RECORDS_MAX)
   ) {
     const inSlice = partsIn(parts, slice)
-    const rows = rowsWhere(scansOf(inSlice, plan), timeConditions(inSlice, slice), pick)
+    const rows = rowsWhere(scansOf(inSlice, plan, field), timeConditions(inSlice, slice), pick)
     if (rows === null) continue
     const page = await run.over(inSlice, `SELECT ${columns} FROM ${rows}`, signal)
     for await (const { record } of readRows(page, signal)) if (matches(record)) yield record

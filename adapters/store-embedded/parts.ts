@@ -4,6 +4,8 @@ import { mayHold } from '../store-purged.ts'
 import type { HeldValues } from '../store-purged.ts'
 import { amongPlain, mayHoldWords, planToSql, tokensOf } from './plan-sql.ts'
 import type { SqlCondition } from './plan-sql.ts'
+import { NOT_PROMOTED, STORED_COLUMNS, attrsOf, columnsWith } from './promoted.ts'
+import type { Promoted } from './promoted.ts'
 import type { Source } from './shelf.ts'
 import { sqlText } from './text-sql.ts'
 import type { WordFacts, WordIndex } from './word-index.ts'
@@ -35,7 +37,9 @@ export interface Selection {
 /** Parts that are asked the same. */
 export interface Scan {
   readonly parts: readonly Part[]
+  /** It has the columns of `promoted` beside those of every record. */
   readonly relation: string
+  readonly promoted: Promoted
   readonly condition: SqlCondition
 }
 
@@ -72,23 +76,32 @@ async function partsOf(source: Source): Promise<(Part & { readonly values: HeldV
   })
 }
 
-/** The parts in as few scans as they allow: those in which the same words are rare, and that are plain or not alike, share a condition. */
-export function scansOf(parts: readonly Part[], plan: QueryPlan): readonly Scan[] {
+/**
+ * The parts in as few scans as they allow: those in which the same words are rare, that are plain or not alike, and in which the same
+ * attrs of those that are asked have a column, share a condition. `field`: a field that is asked beside those of the plan.
+ */
+export function scansOf(parts: readonly Part[], plan: QueryPlan, field?: string): readonly Scan[] {
   const tokens = tokensOf(plan.root)
   const split = tokens.slice(0, SPLIT_TOKENS_MAX)
-  const groups = Map.groupBy(parts, ({ words, plain }) => {
-    const rare = words === null ? '' : split.map((token) => (words.word(token).rare ? 'r' : '-')).join('')
-    return `${plain} ${rare}`
+  const asked = [...new Set([...attrsOf(plan.root), ...(field === undefined ? [] : [field])])]
+  const groups = Map.groupBy(parts, ({ words, plain, source }) => {
+    if (words === null) return `${plain}`
+    const rare = split.map((token) => (words.word(token).rare ? 'r' : '-'))
+    return `${plain} ${rare.join('')} ${promotedIn(source, asked).join(' ')}`
   })
   return [...groups.values()].map((group) => {
-    const condition = planToSql(plan, (token) => factsOf(token, group))
-    const isPlain = group[0]?.plain === true
-    return {
-      parts: group,
-      relation: relationOf(group),
-      condition: isPlain ? amongPlain(condition) : condition,
-    }
+    const [first] = group
+    const promoted = first === undefined ? NOT_PROMOTED : new Set(promotedIn(first.source, asked))
+    const relation = relationOf(group, promoted)
+    const condition = planToSql(plan, { words: (token) => factsOf(token, group), promoted })
+    const decided = first?.plain === true ? amongPlain(condition) : condition
+    return { parts: group, relation, promoted, condition: decided }
   })
+}
+
+/** Those of the attrs that have a column in a source. */
+function promotedIn({ from }: Source, attrs: readonly string[]): readonly string[] {
+  return from.type === 'hot' ? [] : attrs.filter((attr) => from.segment.promoted?.includes(attr) === true)
 }
 
 /** What holds for a token in all of these parts; undefined when one of them does not know. */
@@ -122,35 +135,44 @@ function patternsOf(words: WordIndex): ReadonlySet<string> {
   return known
 }
 
-/** All columns of the records that `pick` and every one of `where` hold for; null when `pick` gives null for all scans. */
+/** Which records of a scan are picked; null: none. */
+export type Picker = (condition: SqlCondition, promoted: Promoted) => string | null
+
+/**
+ * STORED_COLUMNS of the records that `pick` and every one of `where` hold for, and what `beside` selects; null when `pick` gives null
+ * for all scans.
+ */
 export function rowsWhere(
   scans: readonly Scan[],
   where: readonly string[],
-  pick: (condition: SqlCondition) => string | null,
+  pick: Picker,
+  beside?: (promoted: Promoted) => string,
 ): string | null {
-  const selects = scans.flatMap(({ relation, condition }) => {
-    const picked = pick(condition)
+  const selects = scans.flatMap(({ relation, condition, promoted }) => {
+    const picked = pick(condition, promoted)
     if (picked === null || picked === 'false') return []
-    return `SELECT * FROM ${relation} WHERE ${[...where, picked].join(' AND ')}`
+    const columns = [STORED_COLUMNS, ...(beside === undefined ? [] : [beside(promoted)])].join(', ')
+    return `SELECT ${columns} FROM ${relation} WHERE ${[...where, picked].join(' AND ')}`
   })
   return selects.length === 0 ? null : `(${selects.join(' UNION ALL ')})`
 }
 
-/** One relation over these parts; blocks of a segment are told by their times. */
-function relationOf(parts: readonly Part[]): string {
+/** One relation over these parts, with these columns; blocks of a segment are told by their times. */
+function relationOf(parts: readonly Part[], promoted: Promoted): string {
+  const columns = columnsWith(promoted)
   const whole: string[] = []
   const relations: string[] = []
   for (const [{ from }, blocks] of Map.groupBy(parts, ({ source }) => source)) {
     if (from.type === 'hot') relations.push(from.relation)
     else if (blocks.reduce((sum, { records }) => sum + records, 0) === from.segment.records)
       whole.push(from.path)
-    else relations.push(`SELECT * FROM read_parquet(${sqlText(from.path)}) WHERE ${within(blocks)}`)
+    else relations.push(`SELECT ${columns} FROM ${filesOf([from.path])} WHERE ${within(blocks)}`)
   }
-  if (whole.length > 0) relations.push(`SELECT * FROM ${filesOf(whole)}`)
+  if (whole.length > 0) relations.push(`SELECT ${columns} FROM ${filesOf(whole)}`)
   return `(${relations.join(' UNION ALL ')})`
 }
 
-/** Files of one form as a relation. */
+/** Files as a relation; what is selected of it must be in all of them. */
 export function filesOf(paths: readonly string[]): string {
   return `read_parquet([${paths.map(sqlText).join(', ')}])`
 }

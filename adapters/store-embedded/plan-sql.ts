@@ -1,17 +1,13 @@
 import type { QueryNode, QueryPlan } from '../../core/query/plan.ts'
+import { tokenize } from '../../core/query/tokenize.ts'
 import { EVENT_ID_CHARS } from '../../core/event-id.ts'
 import { RECORD_FIELDS, isFieldName } from '../../core/record.ts'
 import type { FieldName } from '../../core/record.ts'
 import { splitId } from './columns.ts'
-import {
-  attrEquals,
-  attrExists,
-  attrNumber,
-  attrStartsWith,
-  phraseInAttrs,
-  phraseInMessage,
-  sqlText,
-} from './text-sql.ts'
+import { NOT_PROMOTED, promotedColumn } from './promoted.ts'
+import type { Promoted } from './promoted.ts'
+import { attrSql, phraseInAttrs, phraseInMessage, sqlText } from './text-sql.ts'
+import type { AttrSql } from './text-sql.ts'
 import type { WordFacts, WordIndex } from './word-index.ts'
 
 /** Which records the matcher has to look at: none, the ones that are not plain (plain.ts), or all. */
@@ -30,6 +26,8 @@ export interface SqlCondition {
 /** What is known of a token in the records that are asked; undefined: nothing. */
 export type WordLookup = (token: string) => WordFacts | undefined
 
+/** Words of a value that are looked up: the first of them say enough. */
+const VALUE_WORDS_MAX = 4
 const TRUE = decided('true')
 const FALSE = decided('false')
 const BIGINT_EDGE = 2 ** 62
@@ -56,8 +54,20 @@ const COLUMNS: Readonly<Record<FieldName, string>> = {
   bytes: 'bytes',
 }
 
-export function planToSql({ root }: QueryPlan, words: WordLookup = () => undefined): SqlCondition {
-  return condition(root, words)
+/** What the records that are asked have beside their columns. */
+export interface Helps {
+  readonly words: WordLookup
+  readonly promoted: Promoted
+}
+const NO_HELPS: Helps = { words: () => undefined, promoted: NOT_PROMOTED }
+
+export function planToSql({ root }: QueryPlan, helps: Helps = NO_HELPS): SqlCondition {
+  return condition(root, helps)
+}
+
+/** How an attr is asked for in records with these columns. */
+export function attrIn(key: string, promoted: Promoted): AttrSql {
+  return attrSql(key, promoted.has(key) ? promotedColumn(key) : null)
 }
 
 /** The condition on records that are all plain. */
@@ -89,29 +99,34 @@ export function mayHoldWords(node: QueryNode, index: WordIndex): boolean {
   if (node.type === 'or') return node.nodes.some((part) => mayHoldWords(part, index))
   if (node.type === 'equals' && node.field === 'trace') return index.mayHaveTrace(node.value)
   if (node.type === 'equals' && node.field === 'pattern') return index.patterns.includes(node.value)
-  if (node.type !== 'phrase') return true
-  return node.tokens.every((token) => {
-    if (token.type !== 'token') return true
-    const { always, some, rare } = index.word(token.text)
+  if (node.type === 'not') return true
+  return tokensOf(node).every((token) => {
+    const { always, some, rare } = index.word(token)
     return rare || always.length > 0 || some.length > 0
   })
 }
 
-/** Every token that the plan looks for as it is. */
+/** Every token that the plan looks for as it is; who asks for the value of an attr looks for its words. */
 export function tokensOf(node: QueryNode): readonly string[] {
   if (node.type === 'and' || node.type === 'or') return [...new Set(node.nodes.flatMap(tokensOf))]
   if (node.type === 'not') return tokensOf(node.node)
+  if (node.type === 'equals' && !isFieldName(node.field)) return wordsOf(node.value)
   if (node.type !== 'phrase') return []
   return node.tokens.flatMap((token) => (token.type === 'token' ? token.text : []))
 }
 
-function condition(node: QueryNode, words: WordLookup): SqlCondition {
+/** Words that a record has whose attr has this value. */
+function wordsOf(value: string): readonly string[] {
+  return tokenize(value).slice(0, VALUE_WORDS_MAX)
+}
+
+function condition(node: QueryNode, helps: Helps): SqlCondition {
   if (node.type === 'all') return TRUE
-  if (node.type === 'and') return both(node.nodes.map((part) => condition(part, words)))
-  if (node.type === 'or') return either(node.nodes.map((part) => condition(part, words)))
-  if (node.type === 'not') return negated(condition(node.node, words))
-  if (node.type === 'phrase') return phrase(node, words)
-  return isFieldName(node.field) ? recordField(node, node.field) : attr(node)
+  if (node.type === 'and') return both(node.nodes.map((part) => condition(part, helps)))
+  if (node.type === 'or') return either(node.nodes.map((part) => condition(part, helps)))
+  if (node.type === 'not') return negated(condition(node.node, helps))
+  if (node.type === 'phrase') return phrase(node, helps.words)
+  return isFieldName(node.field) ? recordField(node, node.field) : attr(node, helps)
 }
 
 function decided(sql: string): SqlCondition {
@@ -174,17 +189,23 @@ function phrase({ field, tokens }: Extract<QueryNode, { type: 'phrase' }>, words
   const inText = decidedWhenPlain(
     field === 'message' ? inMessage : junction([inMessage, phraseInAttrs(tokens)], 'OR'),
   )
-  const facts = tokens.map((token) => (token.type === 'token' ? words(token.text) : undefined))
-  const [only] = facts
-  if (facts.length === 1 && only !== undefined && field === '') {
+  const [first] = tokens
+  const only = first?.type === 'token' && tokens.length === 1 ? words(first.text) : undefined
+  if (only !== undefined && field === '') {
     const always = patternIn(only.always)
     const text = only.rare ? inText : both([patternIn(only.some), inText])
     return either([always, text])
   }
-  const candidates = facts.flatMap((fact) =>
-    fact === undefined || fact.rare ? [] : [patternIn([...fact.always, ...fact.some])],
-  )
-  return both([...candidates, inText])
+  const known = tokens.flatMap((token) => (token.type === 'token' ? token.text : []))
+  return both([...patternsWith(known, words), inText])
+}
+
+/** Records of other patterns do not have all of these words. */
+function patternsWith(tokens: readonly string[], words: WordLookup): readonly SqlCondition[] {
+  return tokens.flatMap((token) => {
+    const fact = words(token)
+    return fact === undefined || fact.rare ? [] : [patternIn([...fact.always, ...fact.some])]
+  })
 }
 
 function patternIn(patterns: readonly string[]): SqlCondition {
@@ -264,14 +285,18 @@ function range(node: Extract<QueryNode, { type: 'range' }>, field: FieldName): s
   return parts.length === 0 ? 'true' : `(${parts.join(' AND ')})`
 }
 
-function attr(node: FieldNode): SqlCondition {
+function attr(node: FieldNode, { words, promoted }: Helps): SqlCondition {
   const { field } = node
-  if (node.type === 'exists') return decidedWhenPlain(attrExists(field))
-  if (node.type === 'equals') return decidedWhenPlain(attrEquals(field, node.value))
-  if (node.type === 'prefix') return decidedWhenPlain(attrStartsWith(field, node.prefix))
+  const asked = attrIn(field, promoted)
+  if (node.type === 'exists') return decidedWhenPlain(asked.exists())
+  if (node.type === 'equals') {
+    const equals = decidedWhenPlain(asked.equals(node.value))
+    return promoted.has(field) ? equals : both([...patternsWith(wordsOf(node.value), words), equals])
+  }
+  if (node.type === 'prefix') return decidedWhenPlain(asked.startsWith(node.prefix))
   if (node.type === 'keywordRegex') return UNKNOWN // The parser makes no such plan.
-  const number = attrNumber(field)
-  if (number === null || Number.isNaN(node.from) || Number.isNaN(node.to)) return decidedWhenPlain('false')
+  const number = asked.number()
+  if (Number.isNaN(node.from) || Number.isNaN(node.to)) return decidedWhenPlain('false')
   const parts = [`${number} IS NOT NULL`, ...doubleBounds(node).map((bound) => `${number} ${bound}`)]
   return decidedWhenPlain(`coalesce(${parts.join(' AND ')}, false)`)
 }

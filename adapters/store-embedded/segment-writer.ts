@@ -2,6 +2,7 @@ import { indexBlocks } from './block-reader.ts'
 import type { SegmentEntry, SegmentFacts } from './catalog.ts'
 import type { Sql, SqlResult } from './duckdb.ts'
 import type { Journal } from './journal.ts'
+import { choosePromoted, exactlyPromoted, withPromoted } from './promoted.ts'
 import { ROLL_UP_KINDS, rollUpSql } from './roll-up-sql.ts'
 import { sqlText } from './text-sql.ts'
 
@@ -18,7 +19,7 @@ const ROLL_UP_SHARE_MAX = 1 / 4
 export interface SegmentSource {
   /** SELECT of the `time` of each. */
   readonly times: string
-  /** SELECT of those that any of the conditions on `time` holds for, one after the other. */
+  /** SELECT of those that any of the conditions on `time` or `pos` holds for, one after the other, with the columns of a hot table. */
   rowsWhere(conditions: readonly string[]): string
 }
 
@@ -35,7 +36,7 @@ export interface WriterParts {
   readonly journal: Journal
 }
 
-type Expected = Omit<SegmentFacts, 'id' | 'levels' | 'services' | 'rollups' | 'minMs' | 'maxMs'>
+type Expected = Omit<SegmentFacts, 'id' | 'levels' | 'services' | 'rollups' | 'promoted' | 'minMs' | 'maxMs'>
 
 /**
  * Writes the drafts of a new segment, reads them back, and says what is in them. Records are cut into slices by time; within a
@@ -52,14 +53,24 @@ export async function writeSegment(
   const path = journal.draft(id, 'parquet')
   try {
     const cuts = await cutsOf(sql, source.times, expected.records, options.signal)
+    const chosen = await choosePromoted(
+      sql,
+      (condition) => source.rowsWhere([condition]),
+      expected.records,
+      options.signal,
+    )
     const rows = source.rowsWhere(slicesOf(options.slices === 'small' ? cuts.small : cuts.blocks))
-    await sql.run(`COPY (${rows}) TO ${parquetFile(path, options.level)}`, options.signal)
+    await sql.run(
+      `COPY (${withPromoted(rows, chosen)}) TO ${parquetFile(path, options.level)}`,
+      options.signal,
+    )
+    const promoted = await exactlyPromoted(sql, path, chosen, options.signal)
     const { bytes, ...facts } = await indexBlocks(sql, path, slicesOf(cuts.blocks), options.signal)
     if (facts.records !== expected.records)
       throw new Error(`a segment has ${facts.records} records instead of ${expected.records}`)
     await journal.writeDraft(id, 'index', bytes)
     const rollups = await writeRollUps({ sql, journal }, id, facts.records, path)
-    return { ...expected, ...facts, id, rollups }
+    return { ...expected, ...facts, id, rollups, promoted }
   } catch (error) {
     await journal.discard(id)
     throw error

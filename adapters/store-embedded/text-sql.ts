@@ -72,47 +72,104 @@ function tokenClass({ negated, ranges }: Extract<RegexNode, { type: 'class' }>):
   return chars.length === 0 ? null : `[${chars.join('')}]`
 }
 
-/** The attr is there. An empty list is there and has no value. */
-export function attrExists(key: string): string {
-  if (!isPlainKey(key)) return NEVER
+/** How an attr of plain records is asked for: in the text of all attrs, or in the column that it has (promoted.ts). */
+export interface AttrSql {
+  /** The attr is there. An empty list is there and has no value. */
+  exists(): string
+  /** The attr, or an element of it, printed, is this text. */
+  equals(value: string): string
+  /** The attr, or an element of it, printed, starts with this text. */
+  startsWith(prefix: string): string
+  /** The attr as a number; NULL when it is none. */
+  number(): string
+  /** The attr printed, NULL when it is not there or a list. */
+  text(): string
+  isList(): string
+}
+
+/** `column`: holds the attr's value, no list, as JSON text, NULL when it is not there; null: there is no such column. */
+export function attrSql(key: string, column: string | null): AttrSql {
+  if (!isPlainKey(key)) return NO_ATTR
+  return column === null ? attrInText(key) : attrInColumn(column)
+}
+
+/** No plain record has it. */
+const NO_ATTR: AttrSql = {
+  exists: () => NEVER,
+  equals: () => NEVER,
+  startsWith: () => NEVER,
+  number: () => 'NULL::DOUBLE',
+  text: () => 'NULL::VARCHAR',
+  isList: () => NEVER,
+}
+
+function attrInText(key: string): AttrSql {
+  return {
+    exists: () => attrExists(key),
+    equals: (value) => attrEquals(key, value),
+    startsWith: (prefix) => attrStartsWith(key, prefix),
+    number: () => attrNumber(key),
+    text: () => attrText(key),
+    isList: () => attrIsList(key),
+  }
+}
+
+function attrInColumn(column: string): AttrSql {
+  const where = (conditions: readonly string[]) => `(${column} IS NOT NULL AND ${anyOf(conditions)})`
+  const exists = `(${column} IS NOT NULL)`
+  return {
+    exists: () => exists,
+    equals(value) {
+      if (!isPlainValue(value)) return NEVER
+      const found = [`"${value}"`, ...(isPrintedScalar(value) ? [value] : [])]
+      return where(found.map((text) => `${column} = ${sqlText(text)}`))
+    },
+    startsWith(prefix) {
+      if (prefix === '') return exists
+      if (!isPlainValue(prefix)) return NEVER
+      const starts = [`"${prefix}`, ...(isBare(prefix) ? [prefix] : [])]
+      return where(starts.map((start) => `starts_with(${column}, ${sqlText(start)})`))
+    },
+    number: () => `(CASE WHEN NOT starts_with(${column}, '"') THEN TRY_CAST(${column} AS DOUBLE) END)`,
+    // One function of the column alone is computed once for each value of its dictionary. There is no quote within a plain text.
+    text: () => `trim(${column}, '"')`,
+    isList: () => NEVER,
+  }
+}
+
+function attrExists(key: string): string {
   return `(contains(attrs, ${sqlText(`"${key}":`)}) AND NOT contains(attrs, ${sqlText(`"${key}":[]`)}))`
 }
 
-/** The attr, or an element of it, printed, is this text. */
-export function attrEquals(key: string, value: string): string {
-  if (!isPlainKey(key) || !isPlainValue(value)) return NEVER
+function attrEquals(key: string, value: string): string {
+  if (!isPlainValue(value)) return NEVER
   const found = [`"${key}":"${value}"`]
   if (isBare(value)) found.push(`"${key}":${value},`, `"${key}":${value}}`)
   return anyOf([...found.map(inAttrs), elementOf(key, `${escaped(value)}"`)])
 }
 
-/** The attr, or an element of it, printed, starts with this text. */
-export function attrStartsWith(key: string, prefix: string): string {
+function attrStartsWith(key: string, prefix: string): string {
   if (prefix === '') return attrExists(key)
-  if (!isPlainKey(key) || !isPlainValue(prefix)) return NEVER
+  if (!isPlainValue(prefix)) return NEVER
   const found = [`"${key}":"${prefix}`]
   if (isBare(prefix)) found.push(`"${key}":${prefix}`)
   return anyOf([...found.map(inAttrs), elementOf(key, escaped(prefix))])
 }
 
-/** The attr as a number; NULL when it is none. */
-export function attrNumber(key: string): string | null {
-  if (!isPlainKey(key)) return null
+function attrNumber(key: string): string {
   const number = sqlText(`"${escaped(key)}":(-?[0-9][-+.0-9eE]*)`)
   return `(CASE WHEN ${inAttrs(`"${key}":`)} THEN TRY_CAST(regexp_extract(attrs, ${number}, 1) AS DOUBLE) END)`
 }
 
-/** The attr printed, NULL when it is not there or a list (`attrIsList`). */
-export function attrText(key: string): string {
-  if (!isPlainKey(key)) return 'NULL::VARCHAR'
+function attrText(key: string): string {
   const quoted = sqlText(`"${escaped(key)}":"([^"]*)"`)
   const bare = sqlText(`"${escaped(key)}":([^",}\\[]+)[,}]`)
   return `(CASE WHEN ${inAttrs(`"${key}":"`)} THEN regexp_extract(attrs, ${quoted}, 1)
     WHEN ${inAttrs(`"${key}":`)} THEN nullif(regexp_extract(attrs, ${bare}, 1), '') END)`
 }
 
-export function attrIsList(key: string): string {
-  return isPlainKey(key) ? inAttrs(`"${key}":[`) : NEVER
+function attrIsList(key: string): string {
+  return inAttrs(`"${key}":[`)
 }
 
 /** An element of a list that starts like this regex. */
@@ -140,6 +197,11 @@ function isPlainValue(value: string): boolean {
 /** Looks like the start of a number, true or false. */
 function isBare(text: string): boolean {
   return /^[-+.\w]+$/.test(text)
+}
+
+/** Is a number, true or false printed like this? */
+function isPrintedScalar(text: string): boolean {
+  return text === 'true' || text === 'false' || String(Number(text)) === text
 }
 
 function escaped(text: string): string {

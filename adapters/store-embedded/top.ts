@@ -5,12 +5,13 @@ import type { SqlResult } from './duckdb.ts'
 import { timeConditions } from './listing.ts'
 import { HANDED_BACK_MAX, lookedAt, tooMany } from './looking.ts'
 import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
-import { columnOf, possible, sure, unsure } from './plan-sql.ts'
-import type { SqlCondition } from './plan-sql.ts'
+import type { Picker } from './parts.ts'
+import { attrIn, columnOf, possible, sure, unsure } from './plan-sql.ts'
+import type { Promoted } from './promoted.ts'
 import type { RowField } from './rows.ts'
 import type { Run } from './run.ts'
 import type { Snapshot } from './shelf.ts'
-import { attrIsList, attrText, sqlText } from './text-sql.ts'
+import { sqlText } from './text-sql.ts'
 
 /** The most frequent values of a field. */
 export async function top(
@@ -22,17 +23,21 @@ export async function top(
   const { plan, range, field } = request
   const looked = createTop(field)
   const { parts } = await selectParts(held.sources, plan, range)
-  const scans = scansOf(parts, plan)
-  const inSql = isFieldName(field) ? 'true' : `(plain AND NOT ${attrIsList(field)})`
+  const scans = scansOf(parts, plan, field)
   // What is left: records that SQL cannot decide, and values that it cannot read.
-  const rest = (condition: SqlCondition) =>
-    inSql === 'true' || condition.undecided === 'all'
+  const rest: Picker = (condition, promoted) =>
+    isFieldName(field) || condition.undecided === 'all'
       ? unsure(condition)
-      : both(possible(condition), `NOT ${inSql}`)
+      : both(possible(condition), `NOT ${readable(field, promoted)}`)
   const fields = ['timeMs' as const, fieldKey(field)]
-  for await (const record of lookedAt({ plan, range, scans, fields, pick: rest }, run, signal))
+  for await (const record of lookedAt({ plan, range, scans, fields, pick: rest, field }, run, signal))
     looked.add(record)
-  const rows = rowsWhere(scans, timeConditions(parts, range), (condition) => both(sure(condition), inSql))
+  const rows = rowsWhere(
+    scans,
+    timeConditions(parts, range),
+    (condition, promoted) => both(sure(condition), readable(field, promoted)),
+    (promoted) => `${topValue(field, promoted)} AS value`,
+  )
   const beside = looked.answer(HANDED_BACK_MAX + 1)
   if (beside.distinct > HANDED_BACK_MAX) throw tooMany('different values')
   const scanned = recordsOf(parts)
@@ -52,7 +57,7 @@ function topSql(rows: string, { field, limit }: TopRequest, beside: readonly Top
     added.length === 0
       ? ''
       : ` UNION ALL SELECT * FROM (VALUES ${added.join(', ')}) AS looked(value, n, first, last)`
-  return `WITH counted AS (SELECT ${topValue(field)} AS value, count(*) AS n, min(time) AS first, max(time) AS last
+  return `WITH counted AS (SELECT value, count(*) AS n, min(time) AS first, max(time) AS last
       FROM ${rows} GROUP BY 1),
     merged AS (SELECT value, sum(n) AS n, min(first) AS first, max(last) AS last
       FROM (SELECT * FROM counted${looked}) WHERE value IS NOT NULL GROUP BY value),
@@ -80,9 +85,14 @@ function readTop(result: SqlResult, field: string): Omit<TopAnswer, 'scanned'> {
   return { values, ...totals }
 }
 
+/** Records whose values SQL can read. */
+function readable(field: string, promoted: Promoted): string {
+  return isFieldName(field) ? 'true' : `(plain AND NOT ${attrIn(field, promoted).isList()})`
+}
+
 /** NULL: the record has none. */
-function topValue(field: string): string {
-  if (!isFieldName(field)) return attrText(field)
+function topValue(field: string, promoted: Promoted): string {
+  if (!isFieldName(field)) return attrIn(field, promoted).text()
   return isNumber(field) ? `${columnOf(field)}::DOUBLE` : `nullif(${field}, '')`
 }
 

@@ -9,7 +9,7 @@ import {
 } from '../../../../adapters/store-embedded/columns.ts'
 import { openDuckDb } from '../../../../adapters/store-embedded/duckdb.ts'
 import { planToSql, possible, sure, unsure } from '../../../../adapters/store-embedded/plan-sql.ts'
-import { attrIsList, attrText, sqlText } from '../../../../adapters/store-embedded/text-sql.ts'
+import { attrSql, sqlText } from '../../../../adapters/store-embedded/text-sql.ts'
 import { matches } from '../../../../core/query/matches.ts'
 import { parseQuery } from '../../../../core/query/parse.ts'
 import type { QueryPlan } from '../../../../core/query/plan.ts'
@@ -173,9 +173,10 @@ test('any plan on any records: found is found, and nothing that matches is lost'
 })
 
 test('plain records are most of what systems write, and SQL reads their attrs', async () => {
+  const attr = attrSql('k', null)
   const { name, records, plain } = await tableOf(RECORDS)
   const result = await sql.run(
-    `SELECT n::DOUBLE, coalesce(${attrText('k')}, '(none)') FROM ${name} WHERE plain AND NOT ${attrIsList('k')} ORDER BY n`,
+    `SELECT n::DOUBLE, coalesce(${attr.text()}, '(none)') FROM ${name} WHERE plain AND NOT ${attr.isList()} ORDER BY n`,
   )
   const read = [...result.chunks()].flatMap(({ rows, columns }) =>
     Array.from({ length: rows }, (_, row) => [columns[0]?.[row], columns[1]?.[row]]),
