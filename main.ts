@@ -2,15 +2,22 @@
 import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import {
+  ledgerFollowMs,
+  openKafkaClusters,
+  openSenders,
+  openStore,
+  type Surroundings,
+} from './adapters/open.ts'
 import { addQueryCommands, createProgram, runProgram } from './cli/commands.ts'
 import { addConfigCommands, loadConfig } from './cli/config.ts'
-import { addRoleCommands, type Role } from './cli/roles.ts'
+import { addRoleCommands, assertRole, type Role } from './cli/roles.ts'
 import { addStoreCommands } from './cli/store.ts'
 import { systemClock as clock } from './core/clock.ts'
-import { dataPaths, retentionOf, type Config } from './core/config.ts'
+import { dataPaths, heldSites } from './core/config.ts'
 import { nodeFs as fs } from './core/fs.ts'
 import { createLifecycle, type Part } from './core/lifecycle.ts'
-import type { Intake, Logger, Metrics, TransportSender } from './core/ports.ts'
+import type { Intake } from './core/ports.ts'
 
 // What only a running node needs is imported when it starts, so that the command line answers at once.
 
@@ -19,84 +26,61 @@ const { version } = JSON.parse(manifest) as { version: string }
 const { COMMIT: commit = '', BUILD: build = '' } = process.env
 const dashboardsDir = new URL('dashboards/dist', import.meta.url).pathname
 
-interface Context {
-  readonly config: Config
-  readonly log: Logger
-  readonly metrics: Metrics
-}
-
 const announce = (line: string) => console.log(line)
-async function openStore({ config, log }: Context) {
-  const retention = retentionOf(config)
-  if (config.store.kind === 'memory')
-    return (await import('./adapters/store-memory.ts')).createMemoryStore({ retention })
-  const { openEmbeddedStore } = await import('./adapters/store-embedded/store.ts')
-  return await openEmbeddedStore({ ...config.store, dir: dataPaths(config).store, retention, log })
-}
 
-/** Store, aggregator and query API, in the order in which they start. */
-async function openNode(context: Context): Promise<{ parts: Part[]; intake: Intake }> {
+/** Store, aggregator and query API, as far as the role has them, in the order in which they start. */
+async function openNode(
+  role: Role,
+  context: Surroundings,
+): Promise<{ parts: Part[]; intake: Intake | null }> {
   const { config } = context
-  const { createAggregator } = await import('./aggregator/aggregator.ts')
+  const { createAggregator, createOnlooker } = await import('./aggregator/aggregator.ts')
   const { openQuarantine } = await import('./aggregator/quarantine.ts')
   const { openServer } = await import('./query-api/server.ts')
   const paths = dataPaths(config)
-  const shared = {
-    ...context,
-    fs,
-    clock,
-    site: config.site,
-    node: hostname(),
-    store: await openStore(context),
-  }
-  const quarantine = await openQuarantine({ ...shared, dir: paths.quarantine })
-  const aggregator = createAggregator({ ...shared, ...config.completeness, quarantine })
+  const kept = { ...context, site: config.site, node: hostname(), store: await openStore(context) }
+  const quarantine = await openQuarantine({ ...kept, dir: paths.quarantine })
+  const options = { ...kept, ...config.completeness, quarantine, followMs: ledgerFollowMs(config) }
+  const aggregator = role === 'query' ? createOnlooker(options) : createAggregator(options)
+  const { intake } = aggregator
+  const kafka = intake && (await openKafkaClusters(context, { intake, quarantine }))
   const server = await openServer({
-    ...shared,
+    ...options,
     ...aggregator,
-    quarantine,
+    holds: heldSites(config),
+    answers: role !== 'aggregator',
+    checks: () => kafka?.status() ?? [],
     dashboardsDir,
     announce,
-    randomBytes,
     adminTokenPath: paths.adminToken,
     version: { source: 'noctule', version, commit, build },
   })
-  const store: Part = { name: 'store', stop: () => shared.store.close() }
-  const parts = [
-    store,
+  const parts: Part[] = [
+    { name: 'store', stop: () => kept.store.close() },
     { name: 'quarantine', stop: () => quarantine.close() },
     { name: 'aggregator', ...aggregator },
+    server,
   ]
-  return { parts: [...parts, server], intake: aggregator.intake }
-}
-
-async function openSenders(config: Config, intake?: Intake): Promise<Map<string, TransportSender>> {
-  const { createHttpSender } = await import('./adapters/transport-http.ts')
-  const { createMemoryTransport } = await import('./adapters/transport-memory.ts')
-  const { destinations } = config.collector
-  if (destinations.length > 0 || intake === undefined)
-    return new Map(destinations.map((to) => [to.name, createHttpSender(to)]))
-  return new Map([['local', createMemoryTransport(intake, { site: config.site, sender: 'this process' })]])
+  return { parts: kafka === null ? parts : [...parts, kafka], intake }
 }
 
 async function run(role: Role, options: { config?: string }): Promise<void> {
   const config = loadConfig(options.config, process.env)
+  assertRole(role, config)
   const { createLogger } = await import('./adapters/logger.ts')
   const { createPrometheusMetrics } = await import('./adapters/metrics-prometheus.ts')
-  const context: Context = { config, log: createLogger(config.log), metrics: createPrometheusMetrics() }
-  const node = role === 'collector' ? undefined : await openNode(context)
-  const parts = node?.parts ?? []
-  if (role !== 'site') {
+  const log = createLogger(config.log)
+  const context = { config, log, metrics: createPrometheusMetrics(), fs, clock, randomBytes }
+  const node = role === 'collector' ? { parts: [], intake: null } : await openNode(role, context)
+  const parts = [...node.parts]
+  if (role === 'all' || role === 'collector') {
     const { openCollector } = await import('./collectors/open.ts')
-    const senders = await openSenders(config, node?.intake)
+    const senders = await openSenders(context, node.intake)
     const { stdin } = process
     const dir = dataPaths(config).spool
-    parts.push(
-      await openCollector({ ...context, config: config.collector, senders, fs, dir, clock, stdin, announce }),
-    )
+    parts.push(await openCollector({ ...context, config: config.collector, senders, dir, stdin, announce }))
   }
   const exit = (code: number) => process.exit(code)
-  const { log } = context
   await createLifecycle({
     parts,
     clock,

@@ -1,6 +1,7 @@
 import { PURGED_LISTED_MAX } from '../core/ports.ts'
 import type { ExplainRequest, PurgedRange } from '../core/ports.ts'
 import type { QueryNode } from '../core/query/plan.ts'
+import { mayMatch } from '../core/query/possible.ts'
 import type { LogRecord } from '../core/record.ts'
 
 /** Values of records, kept to tell later what cannot have been among them. */
@@ -64,32 +65,14 @@ export function listPurged(list: readonly Purged[], { plan, range }: ExplainRequ
 
 /** What a caller sees of it. */
 export function publicRange(purged: Purged): PurgedRange {
-  const { class: its, reason, fromMs, toMs, records, atMs } = purged
-  return { class: its, reason, fromMs, toMs, records, atMs }
+  const { levels: _levels, services: _services, ...range } = purged
+  return range
 }
 
 /** False when no record among these values can be found: not one of any of the levels. */
 export function mayHold(node: QueryNode, { levels, services }: HeldValues): boolean {
-  return levels.some((level) => mayMatch(node, level, services))
-}
-
-function mayMatch(node: QueryNode, level: string, services: HeldValues['services']): boolean {
-  if (node.type === 'and') return node.nodes.every((part) => mayMatch(part, level, services))
-  if (node.type === 'or') return node.nodes.some((part) => mayMatch(part, level, services))
-  if (node.type === 'not') return !surelyMatches(node.node, level, services)
-  if (node.type !== 'equals') return true
-  if (node.field === 'level') return level === node.value
-  return node.field !== 'service' || services === null || services.includes(node.value)
-}
-
-function surelyMatches(node: QueryNode, level: string, services: HeldValues['services']): boolean {
-  if (node.type === 'all') return true
-  if (node.type === 'and') return node.nodes.every((part) => surelyMatches(part, level, services))
-  if (node.type === 'or') return node.nodes.some((part) => surelyMatches(part, level, services))
-  if (node.type === 'not') return !mayMatch(node.node, level, services)
-  if (node.type !== 'equals') return false
-  if (node.field === 'level') return level === node.value && level !== ''
-  return node.field === 'service' && services !== null && services.every((service) => service === node.value)
+  const others = services === null ? {} : { service: services }
+  return levels.some((level) => mayMatch(node, { ...others, level: [level] }))
 }
 
 function oldestFirst(left: PurgedRange, right: PurgedRange): number {
@@ -97,7 +80,7 @@ function oldestFirst(left: PurgedRange, right: PurgedRange): number {
 }
 
 function isSameKind(left: Purged, right: Purged): boolean {
-  return left.class === right.class && left.reason === right.reason
+  return left.site === right.site && left.class === right.class && left.reason === right.reason
 }
 
 /** Makes one range of the two oldest of the same kind. */
@@ -112,8 +95,7 @@ function shortened(all: readonly Purged[]): readonly Purged[] {
 
 function merged(left: Purged, right: Purged): Purged {
   return {
-    class: left.class,
-    reason: left.reason,
+    ...left,
     atMs: Math.max(left.atMs, right.atMs),
     fromMs: Math.min(left.fromMs, right.fromMs),
     toMs: Math.max(left.toMs, right.toMs),

@@ -11,12 +11,12 @@ import type {
 } from '../core/ports.ts'
 import { enrichBatch, enrichImported } from './enrich/enrich.ts'
 import { createImport } from './import.ts'
-import { createLedgerService } from './ledger.ts'
+import { createLedgerService, type LedgerServiceOptions } from './ledger.ts'
 import { createPipeline, type Enrich } from './pipeline.ts'
 
 export interface AggregatorOptions {
   readonly store: Store
-  /** The site of this node: what `completeness` speaks of. */
+  /** The site of this node. */
   readonly site: string
   /** Name of this node. */
   readonly node: string
@@ -28,6 +28,8 @@ export interface AggregatorOptions {
   readonly metrics: Metrics
   readonly settleMs: number
   readonly silentAfterMs: number
+  /** See LedgerServiceOptions. */
+  readonly followMs: number | null
 }
 
 /** Batches → what is kept, and the ledger of what is missing. */
@@ -58,5 +60,20 @@ export function createAggregator({
       await pipeline.stop(signal)
       await ledger.stop()
     },
+  }
+}
+
+/** Follows the ledger that aggregators of other processes write, for a process that only answers. */
+export function createOnlooker(options: LedgerServiceOptions): Omit<Aggregator, 'intake' | 'recordImport'> & {
+  readonly intake: null
+  readonly recordImport: null
+} {
+  const ledger = createLedgerService(options)
+  return {
+    intake: null,
+    recordImport: null,
+    completeness: ledger,
+    start: () => ledger.start(),
+    stop: () => ledger.stop(),
   }
 }

@@ -10,8 +10,10 @@ const NOTE_EVERY_MS = 1_000
 
 export interface LedgerServiceOptions {
   readonly store: Pick<Store, 'ledger' | 'note'>
-  /** The site that `judge` speaks of. */
+  /** The site of this node: meant first when two sites have a collector of the same name. */
   readonly site: string
+  /** How often the store's ledger is read again, because other processes write to it, too; null: nobody else does. */
+  readonly followMs: number | null
   readonly clock: Clock
   readonly log: Logger
   readonly settleMs: number
@@ -20,7 +22,7 @@ export interface LedgerServiceOptions {
 
 /** The store's ledger, mirrored in memory so that every answer can carry its word at no cost. */
 export interface LedgerService extends Completeness {
-  /** Loads the store's ledger; nothing is known before. */
+  /** Loads the store's ledger; nothing is known before. One that is followed may come later: until then it is stale. */
   start(): Promise<void>
   find(key: BatchKey, digest: string): BatchFate
   /** The store holds this batch. */
@@ -33,33 +35,67 @@ export interface LedgerService extends Completeness {
 }
 
 export function createLedgerService(options: LedgerServiceOptions): LedgerService {
-  const { store, site, clock, log, settleMs, silentAfterMs } = options
+  const { store, site, followMs, clock, log, settleMs, silentAfterMs } = options
   let ledger: Ledger = createLedger()
   let startedAtMs = Infinity
   let unkept = new Map<string, LedgerNote>()
+  let beingKept: ReadonlyMap<string, LedgerNote> = new Map()
+  /** What a ledger that is being read may not know yet; null: none is. */
+  let recent: { readonly notes: LedgerNote[]; readonly batches: BatchFacts[] } | null = null
+  /** When the followed ledger was last read. */
+  let readAtMs = -Infinity
   let cancelTick = () => {}
+  let cancelFollow = () => {}
   let keeping = Promise.resolve()
 
-  const judgeOptions = (): JudgeOptions => ({ nowMs: clock.nowMs(), startedAtMs, settleMs, silentAfterMs })
+  function judgeOptions(): JudgeOptions {
+    const options = { nowMs: clock.nowMs(), startedAtMs, settleMs, silentAfterMs }
+    return followMs === null ? options : { ...options, readAtMs }
+  }
+
+  async function read() {
+    const { notes, batches } = (recent = { notes: [...beingKept.values(), ...unkept.values()], batches: [] })
+    try {
+      const read = createLedger(await store.ledger())
+      for (const facts of batches) read.applyBatch(facts)
+      for (const note of notes) read.applyNote(note)
+      ledger = read
+      readAtMs = clock.nowMs()
+    } finally {
+      recent = null
+    }
+  }
+
+  async function follow(everyMs: number) {
+    try {
+      await read()
+    } catch (error) {
+      log.warn({ err: error }, 'the ledger could not be read: answers are incomplete until it can be')
+    }
+    cancelFollow = clock.after(everyMs, () => void follow(everyMs))
+  }
 
   /** Calls follow each other, so that an older mark never replaces a newer one. */
   function keep(): Promise<void> {
     keeping = keeping.then(async () => {
       const notes = unkept
-      unkept = new Map()
       if (notes.size === 0) return
+      beingKept = notes
+      unkept = new Map()
       try {
         await store.note([...notes.values()])
       } catch (error) {
         unkept = new Map([...notes, ...unkept])
         log.warn({ err: error, notes: notes.size }, 'marks could not be kept')
       }
+      beingKept = new Map()
     })
     return keeping
   }
 
   function apply(note: LedgerNote) {
     ledger.applyNote(note)
+    recent?.notes.push(note)
     const key =
       note.type === 'mark' ? `${note.mark.collector}/${note.mark.epoch}` : `${note.collector}/${note.type}`
     unkept.delete(`${note.site}/${key}`)
@@ -86,12 +122,16 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
 
   return {
     async start() {
-      ledger = createLedger(await store.ledger())
+      if (followMs === null) await read()
+      else await follow(followMs)
       startedAtMs = clock.nowMs()
       cancelTick = clock.after(NOTE_EVERY_MS, tick)
     },
     find: (key, digest) => ledger.find(key, digest),
-    stored: (facts) => ledger.applyBatch(facts),
+    stored(facts) {
+      ledger.applyBatch(facts)
+      recent?.batches.push(facts)
+    },
     async conflict({ site, collector, epoch, seq }) {
       log.warn({ site, collector, epoch, seq }, 'another batch was stored under this number')
       // Kept before the collector hears of it: a restart in between must not forget that its numbers are in doubt.
@@ -107,7 +147,7 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
         log.warn({ site, collector: mark.collector, host: mark.host }, 'two collectors use the same id')
       }
     },
-    judge: (range) => judge(ledger.collectors(), site, range, judgeOptions()),
+    judge: (range, site) => judge(ledger.collectors(), site, range, judgeOptions()),
     collectors: () => [...ledger.collectors()],
     async retire(name) {
       const found = [...ledger.collectors()].filter(({ collector }) => collector === name)
@@ -120,6 +160,7 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
     },
     async stop() {
       cancelTick()
+      cancelFollow()
       await keep()
     },
   }

@@ -25,7 +25,7 @@ export function loadConfig(file: string | undefined, environment: NodeJS.Process
 function printableConfig(config: Config): string {
   const destinations = config.collector.destinations.map((destination) => ({
     ...destination,
-    token: '(secret)',
+    ...(destination.token === undefined ? {} : { token: '(secret)' }),
   }))
   return stringify({ ...config, collector: { ...config.collector, destinations } })
 }

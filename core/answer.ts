@@ -8,6 +8,7 @@ export interface PublicGap {
   readonly reason: GapReason
   readonly from: string
   readonly to: string
+  readonly site?: string
   readonly collector?: string
   readonly host?: string
   readonly records?: number
@@ -19,7 +20,8 @@ export interface SiteAnswer {
   /** The site whose store answered. */
   readonly holder: string
   readonly tookMs: number
-  readonly returned: number
+  /** Absent: its share of what was counted is not told apart. */
+  readonly returned?: number
   readonly complete: boolean
   readonly completeTo: string | null
   readonly gaps: readonly PublicGap[]
@@ -59,7 +61,7 @@ export function publicCompleteness(judged: SiteCompleteness) {
   }
 }
 
-type AnswerFacts = Omit<AnswerMeta, 'complete' | 'completeTo' | 'returned'>
+type AnswerFacts = Omit<AnswerMeta, 'complete' | 'completeTo'>
 
 /** Sums up the sites: complete only when every one is, to the earliest of their times. */
 export function summarise(facts: AnswerFacts): AnswerMeta {
@@ -68,7 +70,6 @@ export function summarise(facts: AnswerFacts): AnswerMeta {
   const known = ends.filter((end) => end !== null).toSorted()
   return {
     ...facts,
-    returned: sites.reduce((sum, site) => sum + site.returned, 0),
     complete: sites.length > 0 && sites.every((site) => site.status === 'ok' && site.complete),
     completeTo: known.length === ends.length ? (known[0] ?? null) : null,
   }

@@ -45,11 +45,66 @@ const filesSchema = z.strictObject({
     .describe('Fixed fields, found as `labels.<name>`.'),
 })
 
-const destinationSchema = z.strictObject({
-  name: word.describe('Name of its acknowledge cursor; do not change it while batches wait.'),
-  url: z.url().describe('Base URL of a Noctule node that takes batches.'),
-  token: word.describe('Token with the role `collector` at that node.'),
-})
+const file = z.string().min(1)
+/** Part of the names of topics and indices. */
+const prefix = word.regex(/^[a-z0-9][a-z0-9_-]*$/, 'expected a-z, 0-9, "_" or "-", in lower case')
+
+const kafkaKeys = {
+  brokers: z.array(host).min(1).describe('`host:port` of some of the brokers.'),
+  prefix: prefix
+    .default('noctule')
+    .describe('Topics are `<prefix>.logs`, `<prefix>.metrics`, `<prefix>.health`.'),
+  sasl: z
+    .strictObject({
+      mechanism: z.enum(['plain', 'scram-sha-256', 'scram-sha-512']).default('scram-sha-512'),
+      username: word,
+      passwordFile: file.describe('File that holds the password and nothing else.'),
+    })
+    .optional()
+    .describe('How to sign in; absent: not at all.'),
+  tls: z
+    .strictObject({
+      caFile: file.optional().describe("PEM; by default the system's authorities are trusted."),
+      certFile: file.optional().describe('PEM of the own certificate, for brokers that ask for one, …'),
+      keyFile: file.optional().describe('… and of its key.'),
+    })
+    .optional()
+    .describe('Encrypted; absent: not.'),
+  topics: z
+    .strictObject({
+      partitions: positive
+        .max(1_024)
+        .default(8)
+        .describe('Most aggregators that can share the work. A power of two is best.'),
+      replication: positive
+        .max(16)
+        .nullable()
+        .default(null)
+        .describe(
+          "Copies of each partition: 3, with `min.insync.replicas` 2, is safe. null: the broker's default.",
+        ),
+      retention: durationText
+        .default('6h')
+        .describe('The outage budget: what no aggregator took by then is lost, and told as a gap.'),
+      segment: durationText.default('15m').describe('Retention is kept to within this.'),
+    })
+    .prefault({})
+    .describe('How topics are made that are not there. Topics that are there are only checked.'),
+}
+const kafkaSchema = z.strictObject(kafkaKeys)
+
+const destinationSchema = z
+  .strictObject({
+    name: word.describe('Name of its acknowledge cursor; do not change it while batches wait.'),
+    url: z.url().optional().describe('Base URL of a Noctule node that takes batches, …'),
+    token: word.optional().describe('… and a token with the role `collector` at that node; or else:'),
+    kafka: kafkaSchema.optional().describe('The Kafka of the site.'),
+  })
+  .refine(
+    ({ url, token, kafka }) =>
+      kafka === undefined ? url !== undefined && token !== undefined : !(url ?? token),
+    { message: 'expected `url` and `token`, or `kafka`' },
+  )
 
 const collectorSchema = z
   .strictObject({
@@ -103,12 +158,39 @@ const collectorSchema = z
   })
   .prefault({})
 
+const elasticsearchSchema = z
+  .strictObject({
+    nodes: z.array(z.url()).min(1).describe('Base URLs of the nodes.'),
+    prefix: prefix.default('noctule').describe('Indices are `<prefix>-logs-…` and `<prefix>-ledger`.'),
+    apiKeyFile: file.optional().describe('File that holds an encoded API key; or else:'),
+    username: word.optional(),
+    passwordFile: file.optional().describe('File that holds the password.'),
+    caFile: file.optional().describe("PEM; by default the system's authorities are trusted."),
+    shards: positive.max(128).default(1).describe('Primary shards of each new index.'),
+    replicas: z.number().int().min(0).max(8).default(1).describe('Copies of each shard besides the first.'),
+    refreshMs: positive
+      .max(10_000)
+      .default(500)
+      .describe('How soon records are searchable; a batch is acknowledged only then.'),
+    requestTimeoutMs: positive.min(1_000).default(60_000).describe('A slow bulk request can take 15 s.'),
+  })
+  .refine(
+    ({ apiKeyFile, username, passwordFile }) => apiKeyFile === undefined || !(username ?? passwordFile),
+    {
+      message: 'expected `apiKeyFile`, or `username` and `passwordFile`',
+    },
+  )
+  .refine(({ username, passwordFile }) => (username === undefined) === (passwordFile === undefined), {
+    message: 'expected both `username` and `passwordFile`',
+  })
+
 const storeSchema = z
   .strictObject({
     kind: z
-      .enum(['embedded', 'memory'])
+      .enum(['embedded', 'memory', 'elasticsearch'])
       .default('embedded')
       .describe('`embedded` keeps records in the data directory; `memory` forgets them at stop.'),
+    elasticsearch: elasticsearchSchema.optional().describe('With `kind: elasticsearch`.'),
     segmentRecords: positive
       .min(100)
       .max(1_000_000)
@@ -123,7 +205,17 @@ const storeSchema = z
       .describe('Memory limit of the query engine in MiB (the process needs more).'),
     threads: positive.max(64).default(2).describe('Threads of the query engine.'),
   })
+  .refine(({ kind, elasticsearch }) => kind !== 'elasticsearch' || elasticsearch !== undefined, {
+    message: '`kind: elasticsearch` needs `elasticsearch.nodes`',
+  })
   .prefault({})
+
+const sourceClusterSchema = z.strictObject({
+  site: siteName.describe(
+    'Site whose collectors produce to it; stamped on everything that comes from there.',
+  ),
+  ...kafkaKeys,
+})
 
 const names = z.array(word).min(1).optional()
 const retentionClassSchema = z.strictObject({
@@ -190,6 +282,31 @@ export const configSchema = z.strictObject({
   dataDir: z.string().min(1).default('./data').describe('Folder for everything that is kept.'),
   http: httpSchema.describe('Where the query API and the dashboards are served.'),
   collector: collectorSchema.describe('What is collected on this host.'),
+  kafka: z
+    .strictObject({
+      groupId: word
+        .optional()
+        .describe(
+          'Consumer group; by default one per store. Aggregators that share a store share the group.',
+        ),
+      clusters: z
+        .array(sourceClusterSchema)
+        .max(64)
+        .default([])
+        .refine((clusters) => new Set(clusters.map(({ site }) => site)).size === clusters.length, {
+          message: 'expected every cluster to have another site',
+        })
+        .describe('Kafka clusters that an aggregator reads, each with the records of one site.'),
+    })
+    .prefault({})
+    .describe('What an aggregator takes besides what is delivered to it over HTTP.'),
+  holds: z
+    .array(siteName)
+    .min(1)
+    .optional()
+    .describe(
+      'Sites whose records stand in the store; answers name each of them, also when it is gone. By default the sites of `kafka.clusters`, or else this site and those of the tokens that deliver.',
+    ),
   store: storeSchema.describe('Where records are kept.'),
   retention: retentionSchema.describe('How long records are kept.'),
   query: querySchema.describe('Bounds of queries.'),
@@ -217,6 +334,8 @@ export const configSchema = z.strictObject({
 })
 
 export type Config = z.infer<typeof configSchema>
+export type KafkaConfig = z.infer<typeof kafkaSchema>
+export type ElasticsearchConfig = z.infer<typeof elasticsearchSchema>
 export type FilesConfig = Config['collector']['files'][number]
 
 /** Environment variables and the key that each sets. */
@@ -260,6 +379,14 @@ export function parseConfig(
   return parsed.data
 }
 
+/** The sites whose records stand in the store. */
+export function heldSites({ site, holds, kafka, access }: Config): readonly string[] {
+  if (holds !== undefined) return [...new Set(holds)]
+  if (kafka.clusters.length > 0) return kafka.clusters.map((cluster) => cluster.site)
+  const delivering = access.tokens.filter(({ role }) => role === 'collector')
+  return [...new Set([site, ...delivering.map((token) => token.site ?? site)])]
+}
+
 /** The retention policy as the stores take it. */
 export function retentionOf({ retention }: Pick<Config, 'retention'>): Retention {
   const classes = retention.classes.map(({ name, maxAge, bytesMax, ...match }) => ({
@@ -288,6 +415,7 @@ export function dataPaths(config: Pick<Config, 'dataDir'>) {
     collector: at('collector'),
     store: at('store'),
     quarantine: at('quarantine'),
+    storeId: at('store-id'),
   }
 }
 
@@ -336,5 +464,8 @@ function describeIssue(issue: z.core.$ZodIssue): string {
       .replace(/^\./, '') || '(top)'
   if (issue.code === 'unrecognized_keys')
     return `${path}: unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}`
-  return `${path}: found ${JSON.stringify(issue.input) ?? 'nothing'}; ${issue.message.replace(/^Invalid input: /, '')}`
+  const message = issue.message.replace(/^Invalid input: /, '')
+  // A whole section may hold a token.
+  if (issue.code === 'custom' && typeof issue.input === 'object') return `${path}: ${message}`
+  return `${path}: found ${JSON.stringify(issue.input) ?? 'nothing'}; ${message}`
 }

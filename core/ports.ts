@@ -274,6 +274,8 @@ export const PURGED_LISTED_MAX = 1_000
 
 /** What was purged of a partition, as a range in which records are missing. */
 export interface PurgedRange extends TimeRange {
+  /** Whose records they were; absent: of several sites. */
+  readonly site?: string
   /** Retention class; of a damaged file, its name. */
   readonly class: string
   /** `age`, `size`: a partition went. `expired`: records came when their slot was purged already. `damaged`: not purged, but a damaged file is not served. */
@@ -377,7 +379,7 @@ export interface Store {
 /** The ledger as query answers need it: what is covered, and what is known to be missing. Contract: test/contracts/completeness.ts. */
 export interface Completeness {
   /** Ask before the query runs: what arrives meanwhile can only make the answer better than stated. */
-  judge(range: TimeRange): SiteCompleteness
+  judge(range: TimeRange, site: string): SiteCompleteness
   collectors(): readonly CollectorLedger[]
   /** Stops expecting a collector; NOT_FOUND when there is no such. */
   retire(collector: string): Promise<void>

@@ -13,6 +13,7 @@ const gapSchema = z.object({
   reason: z.enum(['late', 'backlog', 'tombstone', 'lost', 'silent', 'purged', 'ledger-stale']),
   from: time,
   to: time,
+  site: z.string().exactOptional(),
   collector: z.string().exactOptional(),
   host: z.string().exactOptional(),
   records: z.number().int().exactOptional().describe('How many are missing, when that is known.'),
@@ -33,7 +34,11 @@ const siteAnswerSchema = completenessSchema.extend({
   status: z.enum(['ok', 'partial', 'timeout', 'unreachable', 'error', 'denied', 'unsupported']),
   holder: z.string().describe('The site whose store answered.'),
   tookMs: z.number(),
-  returned: z.number().int(),
+  returned: z
+    .number()
+    .int()
+    .exactOptional()
+    .describe('Absent when a store holds several sites and the count is not told apart.'),
   error: z.string().exactOptional(),
 })
 

@@ -141,7 +141,8 @@ async function addRoutes(
   services: Services,
   { guard, stopping, isDraining }: Running,
 ): Promise<void> {
-  logSearchRoutes(app, services, stopping)
+  const { answers, intake, recordImport, site } = services
+  if (answers) logSearchRoutes(app, services, stopping)
   ledgerRoutes(app, services)
   storeRoutes(app, services)
   quarantineRoutes(app, services)
@@ -149,9 +150,9 @@ async function addRoutes(
   dockerflowRoutes(app, services, isDraining)
   selfRoutes(app, services)
   // These two read other bodies than JSON: each has its parsers to itself.
-  await app.register(async (scope: App) => importRoutes(scope, services))
-  await app.register(async (scope: App) => deliveryRoutes(scope, services))
-  await staticRoutes(app, services.dashboardsDir)
+  if (recordImport !== null) await app.register(async (scope: App) => importRoutes(scope, recordImport, site))
+  if (intake !== null) await app.register(async (scope: App) => deliveryRoutes(scope, intake, services))
+  if (answers) await staticRoutes(app, services.dashboardsDir)
 }
 
 /** Everything that asks the store for records, under the same bounds. */

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { SearchAfter, SearchRequest } from '../core/ports.ts'
 import { compileGrep } from '../core/query/grep.ts'
 import { ORDERS, decodeCursor, encodeCursor } from './cursor.ts'
-import { iso, naming, questionParameters, readQuestion } from './questions.ts'
+import { askedSites, iso, naming, questionParameters, readQuestion } from './questions.ts'
 import type { Question } from './questions.ts'
 import type { Services } from './services.ts'
 
@@ -41,7 +41,7 @@ type Asked = Parameters<typeof readQuestion>[0] & {
   readonly cursor?: string | undefined
 }
 
-export function readListing(ask: Asked, services: Pick<Services, 'clock' | 'site'>): Listing {
+export function readListing(ask: Asked, services: Pick<Services, 'clock' | 'holds'>): Listing {
   const { grep } = ask
   if (grep !== undefined) naming('grep', () => compileGrep(grep))
   const cursor = ask.cursor === undefined ? undefined : decodeCursor(ask.cursor)
@@ -57,8 +57,8 @@ export function readListing(ask: Asked, services: Pick<Services, 'clock' | 'site
 
 /** The first line of a stream: what is being answered. */
 export function planLine(
-  { text, range, search: { order, grep } }: Listing,
-  { limit, site }: { limit: number | null; site: string },
+  { text, range, search: { plan: asked, order, grep } }: Listing,
+  { limit, holds }: { limit: number | null; holds: readonly string[] },
 ): string {
   const plan = {
     query: text,
@@ -67,7 +67,7 @@ export function planLine(
     order,
     ...(grep === undefined ? {} : { grep }),
     limit,
-    sites: [site],
+    sites: askedSites(asked, holds),
   }
   return `${JSON.stringify({ plan })}\n`
 }

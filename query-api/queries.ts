@@ -1,14 +1,15 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { publicCompleteness, summarise } from '../core/answer.ts'
-import type { AnswerMeta } from '../core/answer.ts'
+import type { AnswerMeta, SiteAnswer } from '../core/answer.ts'
 import { withPurged } from '../core/ledger/purged.ts'
 import type { SiteCompleteness } from '../core/ledger/types.ts'
 import type { TimeRange } from '../core/ports.ts'
 import type { QueryPlan } from '../core/query/plan.ts'
+import type { LogRecord } from '../core/record.ts'
 import { createAdmission } from './admission.ts'
 import { beforeDeadline, clientSignal } from './client.ts'
-import { iso } from './questions.ts'
+import { askedSites, iso } from './questions.ts'
 import { createRunningQueries } from './running.ts'
 import type { QueryKind, RunningQueries } from './running.ts'
 import type { Services } from './services.ts'
@@ -33,6 +34,8 @@ interface Asking extends Caller {
 interface Counts {
   readonly scanned: number
   readonly returned: number
+  /** How many of them are of each site, where that is known. */
+  readonly returnedOf?: Readonly<Record<string, number>>
   /** Where the next page starts; absent: there is none. */
   readonly cursor?: string | undefined
 }
@@ -67,9 +70,13 @@ export interface Queries {
 }
 
 type Listing = Pick<Asking, 'kind' | 'text' | 'request' | 'reply'> & { readonly range: TimeRange | null }
-type Needs = Pick<Services, 'clock' | 'completeness' | 'config' | 'metrics' | 'site' | 'store'>
+type Needs = Pick<Services, 'clock' | 'completeness' | 'config' | 'holds' | 'metrics' | 'site' | 'store'>
 
-export function createQueries({ clock, completeness, config, metrics, site, store }: Needs): Queries {
+/** The ledger's word on each site that is asked. */
+type Judged = ReadonlyMap<string, SiteCompleteness>
+
+export function createQueries(needs: Needs): Queries {
+  const { clock, config, metrics, site } = needs
   const admission = createAdmission(config.query)
   const running = createRunningQueries(clock)
   metrics.gauge('noctule_queries_running', 'Queries that run now.', () => admission.running)
@@ -84,7 +91,7 @@ export function createQueries({ clock, completeness, config, metrics, site, stor
   /** What the envelope takes from the time when the query was asked. */
   function stopwatch(id: string, { text }: Pick<Asking, 'text'>) {
     const startedMs = clock.monotonicMs()
-    return (range: TimeRange, judged: SiteCompleteness, counts: Counts) => {
+    return (range: TimeRange, judged: Judged, counts: Counts) => {
       const tookMs = Math.round(clock.monotonicMs() - startedMs)
       return metaOf({ id, text, range, site, tookMs, judged, ...counts })
     }
@@ -101,7 +108,7 @@ export function createQueries({ clock, completeness, config, metrics, site, stor
           admission.run(signal, async () => {
             listed.start()
             const range = narrow === undefined ? asking.range : await narrow(signal)
-            const judge = judging({ completeness, store }, { plan, range })
+            const judge = judging(needs, { plan, range })
             const answer = await query(signal, range)
             const judged = await judge()
             return { answer, range, meta: (counts) => meta(range, judged, counts) }
@@ -115,7 +122,7 @@ export function createQueries({ clock, completeness, config, metrics, site, stor
       const { range, plan } = asking
       const { id, signal, start, leave } = list(asking)
       const meta = stopwatch(id, asking)
-      const judge = judging({ completeness, store }, { plan, range })
+      const judge = judging(needs, { plan, range })
       start()
       return { signal, meta: async (counts) => meta(range, await judge(), counts), close: leave }
     },
@@ -128,28 +135,35 @@ export function createQueries({ clock, completeness, config, metrics, site, stor
 }
 
 /**
- * What is missing from everything that is read between this call and the call of what it returns. The ledger speaks from
- * before the reading and the purges from after it, so that neither can call an answer complete that is not.
+ * What is missing from everything that is read between this call and the call of what it returns, for each site that the store
+ * holds and the plan may find records of. The ledger speaks from before the reading and the purges from after it, so that
+ * neither can call an answer complete that is not.
  */
 export function judging(
-  { completeness, store }: Pick<Services, 'completeness' | 'store'>,
+  { completeness, holds, store }: Pick<Services, 'completeness' | 'holds' | 'store'>,
   { plan, range }: { readonly plan: QueryPlan; readonly range: TimeRange },
-): () => Promise<SiteCompleteness> {
-  const judged = completeness.judge(range)
-  return async () => withPurged(judged, await store.purged({ plan, range }), range)
+): () => Promise<Judged> {
+  const judged = askedSites(plan, holds).map((site) => [site, completeness.judge(range, site)] as const)
+  return async () => {
+    const purged = await store.purged({ plan, range })
+    const ofSite = (site: string) => purged.filter((one) => one.site === undefined || one.site === site)
+    return new Map(judged.map(([site, of]) => [site, withPurged(of, ofSite(site), range)]))
+  }
 }
 
 interface Answered extends Counts {
   readonly id: string
   readonly text: string
   readonly range: TimeRange
+  /** The site of this node. */
   readonly site: string
   readonly tookMs: number
-  readonly judged: SiteCompleteness
+  readonly judged: Judged
 }
 
-/** The envelope of an answer of our own site. */
-function metaOf({ id, text, range, site, tookMs, scanned, returned, judged, cursor }: Answered): AnswerMeta {
+/** The envelope of an answer out of our own store. A question about no site that it holds is never complete. */
+function metaOf(answered: Answered): AnswerMeta {
+  const { id, text, range, tookMs, scanned, returned, judged, cursor } = answered
   return summarise({
     id,
     query: text,
@@ -157,8 +171,23 @@ function metaOf({ id, text, range, site, tookMs, scanned, returned, judged, curs
     to: iso(range.toMs),
     tookMs,
     scanned,
+    returned,
     truncated: cursor !== undefined,
     ...(cursor === undefined ? {} : { cursor }),
-    sites: { [site]: { status: 'ok', holder: site, tookMs, returned, ...publicCompleteness(judged) } },
+    sites: Object.fromEntries([...judged].map(([site, of]) => [site, siteAnswer(site, of, answered)])),
   })
+}
+
+function siteAnswer(site: string, judged: SiteCompleteness, answered: Answered): SiteAnswer {
+  const { site: holder, tookMs, returned, returnedOf } = answered
+  const known = answered.judged.size === 1 ? returned : returnedOf && (returnedOf[site] ?? 0)
+  const share = known === undefined ? {} : { returned: known }
+  return { status: 'ok', holder, tookMs, ...share, ...publicCompleteness(judged) }
+}
+
+/** How many records are of each site. */
+export function countBySite(records: readonly Pick<LogRecord, 'site'>[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const { site } of records) counts[site] = (counts[site] ?? 0) + 1
+  return counts
 }

@@ -3,7 +3,9 @@ import { ServiceError } from '../core/errors.ts'
 import type { TimeRange } from '../core/ports.ts'
 import { parseQuery } from '../core/query/parse.ts'
 import type { QueryPlan } from '../core/query/plan.ts'
+import { mayMatch } from '../core/query/possible.ts'
 import { parseTime } from '../core/query/time.ts'
+import { narrowed, whole } from './narrow.ts'
 import type { Services } from './services.ts'
 
 /** A deadline longer than this serves nobody who waits. */
@@ -83,18 +85,17 @@ interface Asked {
 /** `resumed`: a question that was asked before brings its time and range. */
 export function readQuestion(
   ask: Asked,
-  { clock, site }: Pick<Services, 'clock' | 'site'>,
+  { clock, holds }: Pick<Services, 'clock' | 'holds'>,
   resumed?: TimeRange & { readonly nowMs: number },
 ): Question {
-  assertSites(ask.sites, site)
   const nowMs = resumed?.nowMs ?? clock.nowMs()
-  const plan = parseQuery(ask.q, { nowMs })
+  const plan = ofSites(parseQuery(ask.q, { nowMs }), ask.sites, holds)
   const { fromMs, toMs } = resumed ?? resolveRange(ask, nowMs)
   return { text: ask.q, plan, range: { fromMs, toMs }, nowMs, timeoutMs: ask.timeout }
 }
 
 /** A question that counts records; throws UNSUPPORTED for `grep`. */
-export function readCount(ask: Asked, services: Pick<Services, 'clock' | 'site'>): Question {
+export function readCount(ask: Asked, services: Pick<Services, 'clock' | 'holds'>): Question {
   if (ask.grep !== undefined) {
     throw new ServiceError('UNSUPPORTED', 'grep: only search and export take it; count without it')
   }
@@ -125,16 +126,24 @@ export function naming<T>(parameter: string, read: () => T): T {
   }
 }
 
-/** Throws UNKNOWN_SITE when another site than ours is named. */
-export function assertSites(names: string | undefined, site: string): void {
-  for (const name of (names ?? '').split(',').map((part) => part.trim())) {
-    if (name !== '' && name !== site) {
-      throw new ServiceError('UNKNOWN_SITE', `sites: ${name} is not a configured site`, {
-        site: name,
-        known: site,
-      })
-    }
+/** The plan, of only the sites named (separated by commas; none: all that are held); throws UNKNOWN_SITE for one that is not held. */
+export function ofSites(plan: QueryPlan, names: string | undefined, holds: readonly string[]): QueryPlan {
+  const named = (names ?? '')
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+  for (const site of named) {
+    if (holds.includes(site)) continue
+    const details = { site, known: holds.join(', ') }
+    throw new ServiceError('UNKNOWN_SITE', `sites: ${site} is not a site whose records are here`, details)
   }
+  if (named.length === 0 || holds.every((site) => named.includes(site))) return plan
+  return narrowed(plan, { type: 'or', nodes: named.map((site) => whole('site', site)) })
+}
+
+/** The held sites that the plan may find records of. */
+export function askedSites(plan: QueryPlan, holds: readonly string[]): readonly string[] {
+  return holds.filter((site) => mayMatch(plan.root, { site: [site] }))
 }
 
 export const iso = (ms: number) => new Date(ms).toISOString()

@@ -32,10 +32,17 @@ export interface Services {
   readonly config: Config
   /** The site of this node. */
   readonly site: string
+  /** The sites whose records stand in its store: configured, so that one that is gone is still named. */
+  readonly holds: readonly string[]
   readonly store: Store
   readonly completeness: Completeness
-  readonly intake: Intake
-  readonly recordImport: RecordImport
+  /** Takes batches and marks; null: this process only answers. */
+  readonly intake: Intake | null
+  readonly recordImport: RecordImport | null
+  /** False: this process only takes batches, and neither answers queries nor serves the dashboards. */
+  readonly answers: boolean
+  /** Outside systems that it stands on besides its store. */
+  readonly checks: () => readonly Check[]
   readonly quarantine: Quarantine
   readonly metrics: Metrics
   readonly log: Logger

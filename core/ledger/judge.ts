@@ -25,11 +25,18 @@ export interface JudgeOptions {
   readonly silentAfterMs: number
   /** When this aggregator started to listen for marks. */
   readonly startedAtMs: number
+  /** When the ledger was last read from where others keep it; absent: it is kept here. */
+  readonly readAtMs?: number
 }
 
 /** `endMs`: where a gap ends whose end is not known. */
 interface Judging extends JudgeOptions {
   readonly endMs: number
+}
+
+interface Explained {
+  readonly reason: GapReason
+  readonly detail: string
 }
 
 /** A gap that is put into words only when it counts: nearly every collector has one in the newest second. */
@@ -67,6 +74,21 @@ export function judge(
   }
 }
 
+/** The word on several sites as one: complete only when every one is, to the earliest of their times; no site is never complete. */
+export function judgeTogether(judged: ReadonlyMap<string, SiteCompleteness>): SiteCompleteness {
+  const [first] = judged.values()
+  if (judged.size === 1 && first !== undefined) return first
+  const ends = [...judged.values()].map(({ completeToMs }) => completeToMs ?? -Infinity)
+  const endMs = Math.min(...ends)
+  const gaps = [...judged].flatMap(([site, of]) => of.gaps.map((gap) => ({ ...gap, site })))
+  return {
+    complete: judged.size > 0 && [...judged.values()].every(({ complete }) => complete),
+    completeToMs: Number.isFinite(endMs) ? endMs : null,
+    gaps: gaps.sort(moreUseful).slice(0, GAPS_LISTED_MAX),
+    gapsTotal: [...judged.values()].reduce((sum, { gapsTotal }) => sum + gapsTotal, 0),
+  }
+}
+
 /** Whether a collector was silent for so long that it is no longer expected. */
 export function hasLeft(collector: CollectorLedger, { nowMs, startedAtMs }: JudgeOptions): boolean {
   const { markAtMs, leftAtMs } = collector
@@ -90,7 +112,7 @@ function* siteGaps(collectors: Iterable<CollectorLedger>, site: string, judging:
   }
   if (expected > 0) return
   const detail = lastLeftMs === null ? 'no collector has reported yet' : 'every collector has left'
-  const describe = () => ({ reason: 'silent', detail }) as const
+  const describe = () => staleness(judging) ?? ({ reason: 'silent', detail } as const)
   yield { fromMs: lastLeftMs ?? -Infinity, toMs: judging.endMs, describe }
 }
 
@@ -104,16 +126,26 @@ function* coverageGaps(collector: CollectorLedger, judging: Judging): Generator<
   }
 }
 
+/** A ledger that could not be read for long says nothing of what came since. */
+function staleness({ nowMs, readAtMs = nowMs, silentAfterMs }: Judging): Explained | null {
+  if (nowMs - readAtMs <= silentAfterMs) return null
+  const since = readAtMs === -Infinity ? 'it was not read yet' : `it could not be read since ${iso(readAtMs)}`
+  return { reason: 'ledger-stale', detail: since }
+}
+
 function uncovered(
   { leftAtMs }: CollectorLedger,
   { markAtMs, readAgeMs, watermarkMs }: LiveEpoch,
-  { nowMs, silentAfterMs, startedAtMs }: Judging,
-): { reason: GapReason; detail: string } {
+  judging: Judging,
+): Explained {
+  const { nowMs, silentAfterMs, startedAtMs } = judging
   const quietMs = nowMs - Math.max(markAtMs, startedAtMs)
   const backlog = { reason: 'backlog', detail: 'its sources are not read to their end yet' } as const
   if (leftAtMs !== null) {
     return readAgeMs === null ? backlog : { reason: 'silent', detail: 'it left without a goodbye' }
   }
+  const stale = staleness(judging)
+  if (stale !== null) return stale
   if (quietMs > silentAfterMs) return { reason: 'silent', detail: `no mark since ${iso(markAtMs)}` }
   if (markAtMs <= startedAtMs)
     return { reason: 'ledger-stale', detail: 'no mark since the aggregator started' }

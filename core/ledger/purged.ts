@@ -2,7 +2,7 @@ import type { PurgedRange, TimeRange } from '../ports.ts'
 import { GAPS_LISTED_MAX, clipped, moreUseful } from './judge.ts'
 import type { Gap, SiteCompleteness } from './types.ts'
 
-/** The ledger's word with what was purged of the range, or is damaged: each run of purged slots of a class is one gap. */
+/** The ledger's word on a site with what was purged of the range, or is damaged: each run of purged slots of a class is one gap. */
 export function withPurged(
   judged: SiteCompleteness,
   purged: readonly PurgedRange[],

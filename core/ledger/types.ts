@@ -8,6 +8,8 @@ export interface Gap {
   readonly reason: GapReason
   readonly fromMs: number
   readonly toMs: number
+  /** Where several sites are told of together. */
+  readonly site?: string
   readonly collector?: string
   readonly host?: string
   /** How many records are missing, when that is known. */

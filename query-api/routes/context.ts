@@ -5,8 +5,9 @@ import { parseTime } from '../../core/query/time.ts'
 import { toPublicRecord } from '../../core/record.ts'
 import { metaSchema, publicRecordSchema } from '../answers.ts'
 import { CONTEXT_OF, byId, findContext, lookedAt } from '../context.ts'
+import { countBySite } from '../queries.ts'
 import type { Queries } from '../queries.ts'
-import { assertSites, naming, range, resolveRange, sites, timeout } from '../questions.ts'
+import { naming, ofSites, range, resolveRange, sites, timeout } from '../questions.ts'
 import type { App } from '../schema.ts'
 import type { Services } from '../services.ts'
 
@@ -19,7 +20,7 @@ const LOOKUP_MS = 24 * 3_600_000
 const lines = z.coerce.number().int().min(0).max(LINES_MAX).default(LINES_DEFAULT)
 
 export function contextRoutes(app: App, services: Services, queries: Queries): void {
-  const { config, clock, site, store } = services
+  const { config, clock, holds, store } = services
   const schema = {
     summary: 'The lines around a line.',
     description:
@@ -53,7 +54,7 @@ export function contextRoutes(app: App, services: Services, queries: Queries): v
 
   app.get('/v1/context', { schema, config: { role: 'search' } }, async (request, reply) => {
     const ask = request.query
-    assertSites(ask.sites, site)
+    ofSites(MATCH_ALL, ask.sites, holds)
     const nowMs = clock.nowMs()
     const wanted = { ...ask, within: placeOf(ask, nowMs) }
     const look = (signal: AbortSignal, reach?: TimeRange) => findContext(store, { ...wanted, reach }, signal)
@@ -76,7 +77,11 @@ export function contextRoutes(app: App, services: Services, queries: Queries): v
       before: before.map(toPublicRecord),
       record: toPublicRecord(record),
       after: after.map(toPublicRecord),
-      meta: meta({ scanned, returned: before.length + 1 + after.length }),
+      meta: meta({
+        scanned,
+        returned: before.length + 1 + after.length,
+        returnedOf: countBySite([...before, record, ...after]),
+      }),
     }
   })
 }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { ServiceError } from '../../core/errors.ts'
-import type { Origin } from '../../core/ports.ts'
+import type { Intake, Origin } from '../../core/ports.ts'
 import { FRAME_BYTES_MAX, markSchema } from '../../core/wire.ts'
 import { clientSignal } from '../client.ts'
 import type { App } from '../schema.ts'
@@ -14,7 +14,11 @@ const BYTES_IN_FLIGHT_MAX = 64 << 20
 const RECEIVE_MS_MAX = 30_000
 
 /** Where collectors deliver. */
-export function deliveryRoutes(app: App, { site, intake, clock }: Services): void {
+export function deliveryRoutes(
+  app: App,
+  intake: Intake,
+  { site, clock }: Pick<Services, 'site' | 'clock'>,
+): void {
   let bytesInFlight = 0
   app.addContentTypeParser(
     OCTETS,

@@ -40,7 +40,7 @@ export function dockerflowRoutes(app: App, services: Services, isDraining: () =>
     response: { 200: heartbeatSchema, 500: heartbeatSchema.describe('A check failed.') },
   }
   app.get('/__heartbeat__', { schema: heartbeat, config: { role: 'public' } }, async (_request, reply) => {
-    const checks = [await checkStore(services), checkCompleteness(services)]
+    const checks = [await checkStore(services), checkCompleteness(services), ...services.checks()]
     const ok = checks.every((check) => check.ok)
     return reply.code(ok ? 200 : 500).send({
       status: word(ok),
@@ -68,12 +68,16 @@ async function checkStore({ store, clock, log }: Services): Promise<Check> {
 }
 
 /** That the ledger answers. What it says is data: a silent collector is no reason to restart a node. */
-function checkCompleteness({ completeness, clock, log }: Services): Check {
+function checkCompleteness({ completeness, clock, holds, log }: Services): Check {
   const name = 'completeness'
   const nowMs = clock.nowMs()
+  const range = { fromMs: nowMs - RECENT_MS, toMs: nowMs }
   try {
-    const { complete, gapsTotal } = completeness.judge({ fromMs: nowMs - RECENT_MS, toMs: nowMs })
-    return { name, ok: true, detail: complete ? 'complete' : `incomplete, ${gapsTotal} gaps` }
+    const said = holds.map((site) => {
+      const { complete, gapsTotal } = completeness.judge(range, site)
+      return `${site}: ${complete ? 'complete' : `incomplete, ${gapsTotal} gaps`}`
+    })
+    return { name, ok: true, detail: said.join('; ') }
   } catch (error) {
     log.warn({ error }, 'the ledger failed its check')
     return { name, ok: false, detail: 'it fails; the log says more' }

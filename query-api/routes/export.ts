@@ -25,7 +25,7 @@ export function exportRoutes(
   services: Services,
   { queries, stopping }: { queries: Queries; stopping: AbortSignal },
 ): void {
-  const { config, clock, log, metrics, site } = services
+  const { config, clock, holds, log, metrics } = services
   const schema = {
     summary: 'Stream every record that matches.',
     description:
@@ -50,7 +50,7 @@ export function exportRoutes(
     try {
       let page = await pages.next() // Before the head: what fails here is answered as a problem.
       response = startStream(reply, NDJSON)
-      await write(response, planLine(listing, { limit: request.query.limit ?? null, site }), signal)
+      await write(response, planLine(listing, { limit: request.query.limit ?? null, holds }), signal)
       for (; page.done !== true; page = await pages.next()) await write(response, page.value, signal)
       const { next, ...counts } = page.value
       const meta = await query.meta({ ...counts, cursor: listing.cursorAt(next) })

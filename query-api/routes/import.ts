@@ -1,12 +1,12 @@
 import type { Readable } from 'node:stream'
 import { z } from 'zod'
+import type { RecordImport } from '../../core/ports.ts'
 import { clientSignal } from '../client.ts'
 import type { App } from '../schema.ts'
-import type { Services } from '../services.ts'
 import { originOf } from './deliveries.ts'
 
 /** Takes records that bring their own times. The body is read as it comes, so its size has no limit. */
-export function importRoutes(app: App, { site, recordImport }: Services): void {
+export function importRoutes(app: App, recordImport: RecordImport, site: string): void {
   // Whatever the client calls it (curl says form-urlencoded), the body is NDJSON and is never gathered.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))

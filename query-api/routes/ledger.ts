@@ -26,7 +26,7 @@ const collectorSchema = z.object({
 
 /** What the completeness ledger knows. */
 export function ledgerRoutes(app: App, services: Services): void {
-  const { site, completeness, clock } = services
+  const { completeness, clock } = services
   const sites = {
     summary: 'How complete each site is for the last 15 minutes.',
     response: { 200: z.object({ sites: z.record(z.string(), completenessSchema) }) },
@@ -34,7 +34,8 @@ export function ledgerRoutes(app: App, services: Services): void {
   app.get('/v1/sites', { schema: sites, config: { role: 'dashboard' } }, async () => {
     const nowMs = clock.nowMs()
     const range = { fromMs: nowMs - RECENT_MS, toMs: nowMs }
-    return { sites: { [site]: publicCompleteness(await judging(services, { plan: MATCH_ALL, range })()) } }
+    const judged = await judging(services, { plan: MATCH_ALL, range })()
+    return { sites: Object.fromEntries([...judged].map(([site, of]) => [site, publicCompleteness(of)])) }
   })
 
   const collectors = {

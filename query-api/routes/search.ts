@@ -4,6 +4,7 @@ import { toPublicRecord } from '../../core/record.ts'
 import type { PublicRecord } from '../../core/record.ts'
 import { metaSchema, publicRecordSchema } from '../answers.ts'
 import { NDJSON, listingParameters, planLine, readListing } from '../listing.ts'
+import { countBySite } from '../queries.ts'
 import type { Queries } from '../queries.ts'
 import { limitUpTo } from '../questions.ts'
 import type { App } from '../schema.ts'
@@ -44,11 +45,12 @@ export function searchRoutes(app: App, services: Services, queries: Queries): vo
         meta: meta({
           scanned: answer.scanned,
           returned: records.length,
+          returnedOf: countBySite(answer.records),
           cursor: listing.cursorAt(next),
         }),
       }
       if (!wantsNdjson(format, request.headers.accept)) return { records, ...envelope }
-      const first = planLine(listing, { limit, site: services.site })
+      const first = planLine(listing, { limit, holds: services.holds })
       return reply.type(NDJSON).send(Readable.from(lines(first, records, envelope)) as never)
     },
   )

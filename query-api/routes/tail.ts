@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { z } from 'zod'
 import { publicCompleteness } from '../../core/answer.ts'
+import { judgeTogether } from '../../core/ledger/judge.ts'
 import { parseQuery } from '../../core/query/parse.ts'
 import type { QueryPlan } from '../../core/query/plan.ts'
 import { toPublicRecord } from '../../core/record.ts'
@@ -9,7 +10,7 @@ import { createPlaces } from '../places.ts'
 import { problemOf } from '../problem.ts'
 import { judging } from '../queries.ts'
 import type { Queries } from '../queries.ts'
-import { RECENT_MS, assertSites, q, sites } from '../questions.ts'
+import { RECENT_MS, askedSites, ofSites, q, sites } from '../questions.ts'
 import type { App } from '../schema.ts'
 import type { Services } from '../services.ts'
 import { endStream, startStream, write } from '../stream.ts'
@@ -26,7 +27,7 @@ export function tailRoutes(
   services: Services,
   { queries, stopping }: { queries: Queries; stopping: AbortSignal },
 ): void {
-  const { config, site, store, clock, metrics } = services
+  const { config, holds, store, clock, metrics } = services
   const position = z.coerce.number().int().nonnegative()
   const schema = {
     summary: 'Follow records as they arrive.',
@@ -45,8 +46,7 @@ export function tailRoutes(
 
   app.get('/v1/tail', { schema, config: { role: 'search', produces: [SSE] } }, async (request, reply) => {
     const { q: text, after, sites } = request.query
-    assertSites(sites, site)
-    const plan = parseQuery(text, { nowMs: clock.nowMs() })
+    const plan = ofSites(parseQuery(text, { nowMs: clock.nowMs() }), sites, holds)
     const leave = places.take()
     const query = queries.follow({ kind: 'tail', text, request, reply })
     try {
@@ -71,7 +71,7 @@ interface Tail {
 
 /** Sends until the signal aborts, and then says why. Holds at most one page. */
 async function tail(services: Services, { response, plan, start, signal }: Tail): Promise<void> {
-  const { site, store, clock, log } = services
+  const { holds, store, clock, log } = services
   const send = (text: string) => write(response, text, signal)
   const news = createBell(clock)
   const stopListening = store.onArrival(() => news.ring())
@@ -83,7 +83,7 @@ async function tail(services: Services, { response, plan, start, signal }: Tail)
     const nowMs = clock.nowMs()
     const range = { fromMs: nowMs - RECENT_MS, toMs: nowMs }
     const judged = await judging(services, { plan, range })()
-    await send(sseEvent('meta', { ...publicCompleteness(judged), position }, position))
+    await send(sseEvent('meta', { ...publicCompleteness(judgeTogether(judged)), position }, position))
   }
 
   /** Sends what is there now; true when there may be more at once. */
@@ -103,7 +103,7 @@ async function tail(services: Services, { response, plan, start, signal }: Tail)
   }
 
   try {
-    await send(sseEvent('plan', { query: plan.text, sites: [site], position: start }))
+    await send(sseEvent('plan', { query: plan.text, sites: askedSites(plan, holds), position: start }))
     while (!signal.aborted) {
       const moved = await sendPage()
       if (clock.monotonicMs() - metaAtMs >= META_EVERY_MS) await sendMeta()

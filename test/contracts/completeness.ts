@@ -30,7 +30,8 @@ export function completenessContract(name: string, make: () => Promise<Completen
           await markNow(fields)
         }
       }
-      const recent = () => made.completeness.judge({ fromMs: made.nowMs() - 60_000, toMs: made.nowMs() })
+      const recent = () =>
+        made.completeness.judge({ fromMs: made.nowMs() - 60_000, toMs: made.nowMs() }, 'eu')
       return { ...made, markNow, marks, recent }
     }
 
@@ -81,8 +82,10 @@ export function completenessContract(name: string, make: () => Promise<Completen
       await completeness.retire('c1')
       const retiredAtMs = nowMs()
       await marks(8, { collector: 'c2' })
-      expect(completeness.judge({ fromMs: retiredAtMs, toMs: nowMs() })).toMatchObject({ complete: true })
-      expect(completeness.judge({ fromMs: retiredAtMs - 5_000, toMs: nowMs() }).complete).toBe(false)
+      expect(completeness.judge({ fromMs: retiredAtMs, toMs: nowMs() }, 'eu')).toMatchObject({
+        complete: true,
+      })
+      expect(completeness.judge({ fromMs: retiredAtMs - 5_000, toMs: nowMs() }, 'eu').complete).toBe(false)
       await expect(completeness.retire('c9')).rejects.toMatchObject({ code: 'NOT_FOUND' })
     })
 

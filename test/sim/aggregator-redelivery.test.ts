@@ -40,6 +40,7 @@ async function start(store: Store, quarantine: ReturnType<typeof createListQuara
     metrics: noMetrics,
     settleMs: 3_000,
     silentAfterMs: 5_000,
+    followMs: null,
   })
   await aggregator.start()
   return aggregator

@@ -31,6 +31,7 @@ async function createSite() {
     metrics: noMetrics,
     settleMs: 3_000,
     silentAfterMs: 5_000,
+    followMs: null,
   })
   await aggregator.start()
   const sender = createMemoryTransport(aggregator.intake, { site: 'eu', sender: 'test' })
@@ -87,7 +88,7 @@ async function createSite() {
       fs = fs.crash()
       spool = await open()
     },
-    judge: () => aggregator.completeness.judge({ fromMs: startedAtMs, toMs: clock.nowMs() }),
+    judge: () => aggregator.completeness.judge({ fromMs: startedAtMs, toMs: clock.nowMs() }, 'eu'),
     async lines(): Promise<string[]> {
       const range = { fromMs: 0, toMs: Number.MAX_SAFE_INTEGER }
       const { records } = await store.search({ plan: MATCH_ALL, range, limit: 100 }, never)

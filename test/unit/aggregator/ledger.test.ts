@@ -21,7 +21,15 @@ async function open() {
       await store.note(notes)
     },
   }
-  const options = { store: watched, site: 'eu', clock, log: quietLog, settleMs: 3_000, silentAfterMs: 5_000 }
+  const options = {
+    store: watched,
+    site: 'eu',
+    clock,
+    log: quietLog,
+    settleMs: 3_000,
+    silentAfterMs: 5_000,
+    followMs: null,
+  }
   let service = createLedgerService(options)
   await service.start()
   const fresh = async () => {
@@ -35,7 +43,7 @@ completenessContract('over a store', async () => {
   const { store, clock, fresh, service } = await open()
   return {
     completeness: {
-      judge: (range) => service().judge(range),
+      judge: (range, site) => service().judge(range, site),
       collectors: () => service().collectors(),
       retire: (collector) => service().retire(collector),
     },
@@ -56,10 +64,12 @@ completenessContract('over a store', async () => {
 describe('the ledger service', () => {
   test('keeps the latest mark of each collector, once a second', async () => {
     const { clock, noted, service } = await open()
-    for (const collector of ['c1', 'c2']) await service().mark(markOf({ collector, sentAtMs: 1 }), { site: 'eu' })
+    for (const collector of ['c1', 'c2'])
+      await service().mark(markOf({ collector, sentAtMs: 1 }), { site: 'eu' })
     expect(noted).toHaveLength(2)
     for (let count = 2; count < 10; count++) {
-      for (const collector of ['c1', 'c2']) await service().mark(markOf({ collector, sentAtMs: count }), { site: 'eu' })
+      for (const collector of ['c1', 'c2'])
+        await service().mark(markOf({ collector, sentAtMs: count }), { site: 'eu' })
     }
     await clock.advance(1_000)
     expect(
@@ -119,5 +129,77 @@ describe('the ledger service', () => {
     await fresh()
     expect(service().find(facts, facts.digest)).toBe('duplicate')
     expect(service().find(facts, 'f'.repeat(64))).toBe('conflict')
+  })
+})
+
+describe('a ledger that other processes write to', () => {
+  async function followed() {
+    const store = createMemoryStore()
+    const clock = createFakeClock()
+    const faults = { ledger: false }
+    const watched = {
+      note: (notes: readonly LedgerNote[]) => store.note(notes),
+      async ledger() {
+        if (faults.ledger) throw new Error('nobody there')
+        return store.ledger()
+      },
+    }
+    const times = { settleMs: 3_000, silentAfterMs: 5_000, followMs: 500 }
+    const make = () => createLedgerService({ store: watched, site: 'eu', clock, log: quietLog, ...times })
+    const [writer, reader] = [make(), make()]
+    /** A mark a second, which the reader hears of through the store only. */
+    async function marks(seconds: number) {
+      for (let second = 0; second < seconds; second++) {
+        await clock.advance(1_000)
+        await writer.mark(markOf({ sentAtMs: clock.nowMs() }), { site: 'eu' })
+      }
+      await clock.advance(1_500)
+    }
+    const recent = () => reader.judge({ fromMs: clock.nowMs() - 60_000, toMs: clock.nowMs() - 3_000 }, 'eu')
+    return { store, clock, faults, writer, reader, marks, recent }
+  }
+
+  test('is read again and again', async () => {
+    const { writer, reader, marks, recent } = await followed()
+    await writer.start()
+    await reader.start()
+    expect(recent().complete).toBe(false)
+    await marks(10)
+    expect(reader.collectors().map(({ collector }) => collector)).toEqual(['c1'])
+    expect(recent()).toMatchObject({ complete: true, gaps: [] })
+  })
+
+  test('is stale while it cannot be read, and says so', async () => {
+    const { clock, faults, writer, reader, marks, recent } = await followed()
+    await writer.start()
+    await reader.start()
+    await marks(10)
+    faults.ledger = true
+    await clock.advance(20_000)
+    expect(recent()).toMatchObject({ complete: false, gaps: [{ reason: 'ledger-stale' }] })
+    faults.ledger = false
+    await marks(10)
+    expect(recent().gaps.map(({ reason }) => reason)).not.toContain('ledger-stale')
+  })
+
+  test('may be missing at the start: everything is stale, and nothing fails', async () => {
+    const { clock, faults, reader, recent } = await followed()
+    faults.ledger = true
+    await reader.start()
+    await clock.advance(10_000)
+    expect(recent()).toMatchObject({ complete: false, gaps: [{ reason: 'ledger-stale' }] })
+  })
+
+  test('what was stored here while it was being read is not forgotten', async () => {
+    const { store, clock, writer } = await followed()
+    await writer.start()
+    const facts = someFacts()
+    const read = clock.advance(500)
+    await store.append({ facts, records: [] }, new AbortController().signal)
+    writer.stored(facts)
+    await read
+    expect(writer.find(facts, facts.digest)).toBe('duplicate')
+    await clock.advance(500)
+    expect(writer.find(facts, facts.digest)).toBe('duplicate')
   })
 })

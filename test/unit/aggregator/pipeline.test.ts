@@ -37,6 +37,7 @@ async function open() {
     metrics: noMetrics,
     settleMs: 3_000,
     silentAfterMs: 5_000,
+    followMs: null,
   })
   await aggregator.start()
   const { intake } = aggregator

@@ -36,9 +36,12 @@ export async function createNode(changes: Partial<Services> = {}, query: Partial
   const services: Services = {
     config: { ...config, query: { ...config.query, ...query } },
     site: SITE,
+    holds: [SITE],
     store: createMemoryStore(),
     completeness: createCompleteness(),
     intake: { batch: async () => 'stored', mark: async () => {} },
+    answers: true,
+    checks: () => [],
     recordImport: { import: async () => ({ imported: 0, refusedTotal: 0, refused: [] }) },
     quarantine: {
       put: async () => {},

@@ -249,7 +249,7 @@ describe('ledger, store and quarantine', () => {
     const { app } = await createNode({
       completeness: {
         ...completeness,
-        judge: (range) => (asked.push(range), completeness.judge(range)),
+        judge: (range, site) => (asked.push(range), completeness.judge(range, site)),
         collectors: () => [ledger],
       },
     })
@@ -334,7 +334,7 @@ describe('Dockerflow', () => {
     expect(response.json()).toEqual({
       status: 'ok',
       checks: { store: 'ok', completeness: 'ok' },
-      details: { store: '0 records, 0 files set aside', completeness: 'complete' },
+      details: { store: '0 records, 0 files set aside', completeness: 'eu-1: complete' },
     })
   })
 

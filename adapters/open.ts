@@ -1,0 +1,148 @@
+import { readFile } from 'node:fs/promises'
+import { dataPaths, retentionOf } from '../core/config.ts'
+import type { Config, ElasticsearchConfig, KafkaConfig } from '../core/config.ts'
+import { ServiceError, messageOf } from '../core/errors.ts'
+import { parseDuration } from '../core/query/time.ts'
+import type { Clock, Fs, Intake, Logger, Metrics, Quarantine, Store, TransportSender } from '../core/ports.ts'
+import type { KafkaIntake } from './transport-kafka.ts'
+
+// From configuration to adapters. Each is imported when it is needed: a process with Elasticsearch never loads DuckDB.
+
+const CLIENT_ID = 'noctule'
+const STORE_ID_BYTES = 8
+/** Soon enough that a mark which another process took counts before answers are asked for its time. */
+const FOLLOW_MS = 500
+
+export interface Surroundings {
+  readonly config: Config
+  readonly clock: Clock
+  readonly fs: Fs
+  readonly log: Logger
+  readonly metrics: Metrics
+  readonly randomBytes: (size: number) => Buffer
+}
+
+/** How often the store's ledger has to be read again (ms): other processes write to a shared one. null: nobody else does. */
+export function ledgerFollowMs({ store }: Config): number | null {
+  return store.kind === 'elasticsearch' ? FOLLOW_MS : null
+}
+
+/** Throws BAD_CONFIG for files of secrets that cannot be read, and DATA_DIR_IN_USE. */
+export async function openStore({ config, clock, log }: Surroundings): Promise<Store> {
+  const retention = retentionOf(config)
+  const { elasticsearch, kind } = config.store
+  if (kind === 'memory') return (await import('./store-memory.ts')).createMemoryStore({ retention })
+  if (kind === 'elasticsearch' && elasticsearch !== undefined) {
+    const { openElasticStore } = await import('./store-elastic.ts')
+    const { caFile } = elasticsearch
+    const [auth, ca] = await Promise.all([elasticAuth(elasticsearch), textOf(caFile)])
+    return openElasticStore({ ...elasticsearch, auth, ca, retention, clock, log })
+  }
+  const { openEmbeddedStore } = await import('./store-embedded/store.ts')
+  return openEmbeddedStore({ ...config.store, dir: dataPaths(config).store, retention, log })
+}
+
+/** A sender per destination; without any, batches go to `intake`, the aggregator in this process. */
+export async function openSenders(
+  { config, clock, log }: Surroundings,
+  intake: Intake | null,
+): Promise<ReadonlyMap<string, TransportSender>> {
+  const { site, collector } = config
+  if (collector.destinations.length === 0 && intake !== null) {
+    const { createMemoryTransport } = await import('./transport-memory.ts')
+    return new Map([['local', createMemoryTransport(intake, { site, sender: 'this process' })]])
+  }
+  const senders = new Map<string, TransportSender>()
+  for (const { name, url = '', token = '', kafka } of collector.destinations) {
+    if (kafka === undefined) {
+      const { createHttpSender } = await import('./transport-http.ts')
+      senders.set(name, createHttpSender({ url, token }))
+    } else {
+      const { createKafkaSender } = await import('./transport-kafka.ts')
+      const to = { ...(await kafkaOptions(kafka)), site, host: collector.host }
+      senders.set(name, createKafkaSender({ ...to, clock, log: log.child({ destination: name }) }))
+    }
+  }
+  return senders
+}
+
+/** What reads the configured Kafka clusters; null: there are none. */
+export async function openKafkaClusters(
+  { config, ...rest }: Surroundings,
+  { intake, quarantine }: { intake: Intake; quarantine: Quarantine },
+): Promise<KafkaIntake | null> {
+  const { clusters, groupId } = config.kafka
+  if (clusters.length === 0) return null
+  const { openKafkaIntake } = await import('./transport-kafka.ts')
+  const options = clusters.map(async (cluster) => ({ site: cluster.site, ...(await kafkaOptions(cluster)) }))
+  return openKafkaIntake({
+    ...rest,
+    clusters: await Promise.all(options),
+    groupId: groupId ?? (await defaultGroupId({ config, ...rest })),
+    // Two processes cannot share a store that only one of them can open.
+    exclusive: config.store.kind !== 'elasticsearch',
+    intake,
+    quarantine,
+  })
+}
+
+/** One group per store: what one store has taken another one may not have. */
+async function defaultGroupId({
+  config,
+  fs,
+  randomBytes,
+}: Pick<Surroundings, 'config' | 'fs' | 'randomBytes'>) {
+  const { elasticsearch, kind } = config.store
+  if (kind === 'elasticsearch') return `${CLIENT_ID}-${elasticsearch?.prefix ?? ''}`
+  const path = dataPaths(config).storeId
+  if ((await fs.size(path)) === null) {
+    await fs.mkdir(config.dataDir)
+    await fs.replaceFile(path, Buffer.from(randomBytes(STORE_ID_BYTES).toString('hex')))
+  }
+  return `${CLIENT_ID}-${(await fs.readFile(path)).toString()}`
+}
+
+async function kafkaOptions({ brokers, prefix, sasl, tls, topics }: KafkaConfig) {
+  const { partitions, replication, retention, segment } = topics
+  const [password, ca, cert, key] = await Promise.all([
+    secretOf(sasl?.passwordFile),
+    textOf(tls?.caFile),
+    textOf(tls?.certFile),
+    textOf(tls?.keyFile),
+  ])
+  return {
+    connection: {
+      brokers,
+      prefix,
+      clientId: CLIENT_ID,
+      sasl: sasl === undefined ? null : { ...sasl, password },
+      tls: tls === undefined ? null : { ca, cert, key },
+    },
+    topics: {
+      partitions,
+      // As Kafka has it: -1 is the broker's default.
+      replication: replication ?? -1,
+      retentionMs: parseDuration(retention),
+      segmentMs: parseDuration(segment),
+    },
+  }
+}
+
+async function elasticAuth({ apiKeyFile, username, passwordFile }: ElasticsearchConfig) {
+  if (apiKeyFile !== undefined) return { apiKey: await secretOf(apiKeyFile) }
+  return username === undefined ? null : { username, password: await secretOf(passwordFile) }
+}
+
+/** A secret is a line: editors end it with a newline that is not part of it. */
+async function secretOf(path: string | undefined): Promise<string> {
+  return ((await textOf(path)) ?? '').trim()
+}
+
+async function textOf(path: string | undefined): Promise<string | null> {
+  if (path === undefined) return null
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new ServiceError('BAD_CONFIG', `cannot read ${path}: ${messageOf(error)}`, { path }, error)
+  }
+}
