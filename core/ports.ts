@@ -182,7 +182,7 @@ export type HistogramBy = (typeof HISTOGRAM_BY)[number]
 export const QUANTILE_OF = ['latency_ms', 'bytes', 'status'] as const
 /**
  * The p-quantile (0 < p <= 1) of a field, by nearest rank: the smallest value that at least the share p of the values do not exceed.
- * Of many million records it may be off by 1 %, when it comes from sketches.
+ * Exact, but for latencies of more than 16 million records, which a store may estimate to 1 %.
  */
 export interface Quantile {
   readonly of: (typeof QUANTILE_OF)[number]

@@ -52,6 +52,8 @@ export interface EngineOptions {
   readonly memoryMbMax: number
   readonly threads: number
   readonly retention: Retention
+  /** Latency quantiles of more records are estimated, to 1 %. */
+  readonly exactQuantileRecordsMax?: number | undefined
 }
 
 export interface EngineParts {
@@ -112,7 +114,9 @@ export async function openEngine(options: EngineOptions, { fs, clock, log }: Eng
     compactor.look()
     await purger.run().catch(() => undefined) // It is tried again in a minute, and what is due is hidden.
     const release = () => lock.release()
-    return engineOver({ ...shared, ledger, writer, sealer, compactor, purger, arrivals, release })
+    const { exactQuantileRecordsMax } = options
+    const running = { ...shared, ledger, writer, sealer, compactor, purger, arrivals, release }
+    return engineOver({ ...running, exactQuantileRecordsMax })
   } catch (error) {
     await lock.release()
     throw error
@@ -142,11 +146,12 @@ interface Running {
   readonly purger: Purger
   readonly arrivals: ReturnType<typeof createArrivalSignal>
   readonly release: () => Promise<void>
+  readonly exactQuantileRecordsMax: number | undefined
 }
 
 function engineOver(running: Running): Engine {
   const { journal, shelf, sql, ledger, writer, sealer, compactor, purger, arrivals, release } = running
-  const queries = createQueries(sql, shelf)
+  const queries = createQueries(sql, shelf, running.exactQuantileRecordsMax)
   const underway = new Set<Promise<unknown>>()
   let closing: Promise<void> | undefined
 

@@ -8,21 +8,27 @@ import { timeConditions } from './listing.ts'
 import { HANDED_BACK_MAX, lookedAt, tooMany } from './looking.ts'
 import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
 import type { Part } from './parts.ts'
-import { columnOf, possible, sure, unsure } from './plan-sql.ts'
-import { hasRollup, rolledRows, rolledShare, sketchedShare } from './rollups.ts'
+import { columnOf, sure, unsure } from './plan-sql.ts'
+import { hasRollup, rolledNumbers, rolledRows, rolledShare } from './rollups.ts'
 import type { Rolled } from './rollups.ts'
 import type { Run } from './run.ts'
 import type { Snapshot, Source } from './shelf.ts'
 import { sketchSql } from './sketches.ts'
 import { sqlText } from './text-sql.ts'
 
-/** Quantiles over more records come from roll-ups: exact ones would take seconds. */
-const SKETCHED_RECORDS_MIN = 16 << 20
+/** Latencies of more records come from sketches: the exact quantile needs all of them in memory. */
+export const EXACT_QUANTILE_RECORDS_MAX = 16 << 20
 
 interface Asking {
   readonly request: HistogramRequest
   readonly run: Run
   readonly signal: AbortSignal
+}
+
+/** Records of some sources in a time range. */
+interface Piece {
+  readonly of: readonly Source[]
+  readonly range: TimeRange
 }
 
 /** Counts by time and value: from roll-ups where they can say it, else from the records. */
@@ -31,15 +37,18 @@ export async function histogram(
   { sources }: Snapshot,
   run: Run,
   signal: AbortSignal,
+  exactRecordsMax = EXACT_QUANTILE_RECORDS_MAX,
 ): Promise<HistogramAnswer> {
   const asking = { request, run, signal }
-  const counts = createCounts(request.quantile)
+  const { quantile, range } = request
+  const counts = createCounts(quantile)
   const rolled = rolledShare(request)
-  const scanned =
-    rolled === null
-      ? await countRecords(asking, sources, request.range, counts)
-      : await countRolled(asking, sources, rolled, counts)
-  if (request.quantile !== undefined) await addQuantiles(asking, request.quantile, sources, counts)
+  let scanned: number
+  if (rolled !== null) {
+    scanned = await countRolled(asking, sources, rolled, counts)
+    if (quantile !== undefined) await addQuantiles(asking, quantile, sources, counts, exactRecordsMax)
+  } else if (quantile === undefined) scanned = await countRecords(asking, { of: sources, range }, counts)
+  else scanned = await countWithQuantiles(asking, quantile, { of: sources, range }, counts)
   return { buckets: counts.buckets(request.by !== undefined), scanned }
 }
 
@@ -51,165 +60,195 @@ async function countRolled(
   counts: Counts,
 ): Promise<number> {
   const { request } = asking
-  const { fromMs, toMs } = rolled.range
-  const having = sources.filter((source) => hasRollup(source, rolled))
-  const inRange = having.filter(({ minMs, maxMs }) => maxMs >= fromMs && minMs < toMs)
+  const { inRange, rest } = divided(sources, request, rolled)
   if (inRange.length > 0) {
-    const sql = groupedSql(rolledRows(inRange, request, rolled), request, 'sum(n)')
-    await readGroups(inRange.map(wholePart), sql, asking, (startMs, value, count) =>
+    const rows = `(SELECT time, ${valueOf(request)} AS value, n FROM ${rolledRows(inRange, request, rolled)})`
+    const parts = inRange.map(wholePart)
+    await readGroups(parts, groupedSql(rows, parts, request, 'sum(n)'), asking, (startMs, value, count) =>
       counts.add(startMs, value, count),
     )
   }
   let scanned = recordsOf(inRange)
-  for (const { of, range } of notRolled(sources, having, request, rolled))
-    scanned += await countRecords(asking, of, range, counts)
+  for (const piece of rest) scanned += await countRecords(asking, piece, counts)
   return scanned
 }
 
-/** What roll-ups leave: the whole range of the sources without one, and the cut minutes at its ends of the others. */
-function notRolled(
+/** What roll-ups answer, and what they leave: the whole range of the sources without one, and the cut minutes at its ends of the others. */
+function divided(
   sources: readonly Source[],
-  having: readonly Source[],
   { range }: HistogramRequest,
   rolled: Rolled,
-): readonly { readonly of: readonly Source[]; readonly range: TimeRange }[] {
+): { readonly inRange: readonly Source[]; readonly rest: readonly Piece[] } {
+  const { fromMs, toMs } = rolled.range
+  const having = sources.filter((source) => hasRollup(source, rolled))
   const pieces = [
     { of: sources.filter((source) => !having.includes(source)), range },
-    { of: having, range: { fromMs: range.fromMs, toMs: rolled.range.fromMs } },
-    { of: having, range: { fromMs: rolled.range.toMs, toMs: range.toMs } },
+    { of: having, range: { fromMs: range.fromMs, toMs: fromMs } },
+    { of: having, range: { fromMs: toMs, toMs: range.toMs } },
   ]
-  return pieces.filter((piece) => piece.range.fromMs < piece.range.toMs)
+  return {
+    inRange: having.filter(({ minMs, maxMs }) => maxMs >= fromMs && minMs < toMs),
+    rest: pieces.filter((piece) => piece.of.length > 0 && piece.range.fromMs < piece.range.toMs),
+  }
 }
 
 /** Adds what the records of these sources count; returns how many were read. */
-async function countRecords(
-  asking: Asking,
-  sources: readonly Source[],
-  range: TimeRange,
-  counts: Counts,
-): Promise<number> {
+async function countRecords(asking: Asking, { of, range }: Piece, counts: Counts): Promise<number> {
   const { request, run, signal } = asking
-  const { plan, intervalMs, by } = request
-  const { parts } = await selectParts(sources, plan, range)
+  const { plan, by } = request
+  const { parts } = await selectParts(of, plan, range)
   const scans = scansOf(parts, plan)
   const fields = ['timeMs' as const, ...(by === undefined ? [] : [by])]
   for await (const record of lookedAt({ plan, range, scans, fields, pick: unsure }, run, signal))
-    counts.add(Math.floor(record.timeMs / intervalMs) * intervalMs, by === undefined ? '' : record[by], 1)
-  const rows = rowsWhere(scans, timeConditions(parts, range), sure)
-  if (rows !== null)
-    await readGroups(parts, groupedSql(rows, request, 'count(*)'), asking, (startMs, value, count) =>
-      counts.add(startMs, value, count),
+    count(record, request, counts)
+  const found = rowsWhere(scans, timeConditions(parts, range), sure)
+  if (found !== null) {
+    const rows = `(SELECT time, ${valueOf(request)} AS value FROM ${found})`
+    await readGroups(parts, groupedSql(rows, parts, request, 'count(*)'), asking, (startMs, value, number) =>
+      counts.add(startMs, value, number),
     )
+  }
   return recordsOf(parts)
 }
 
-/** From the numbers themselves, or from roll-ups where there are too many of them. */
+function count(record: LogRecord, { intervalMs, by }: HistogramRequest, counts: Counts): void {
+  counts.add(Math.floor(record.timeMs / intervalMs) * intervalMs, by === undefined ? '' : record[by], 1)
+}
+
+/** Both from the records, in one statement. */
+async function countWithQuantiles(
+  asking: Asking,
+  quantile: Quantile,
+  piece: Piece,
+  counts: Counts,
+): Promise<number> {
+  const { request } = asking
+  const { rows, parts } = await numbersIn(asking, quantile, piece, {
+    where: [],
+    onNone: (record) => count(record, request, counts),
+  })
+  if (rows !== null) {
+    const found = `count(*), coalesce(${exactly(quantile)}, 'nan'::DOUBLE)`
+    await readGroups(parts, groupedSql(rows, parts, request, found), asking, (startMs, value, n, number) => {
+      counts.add(startMs, value, n)
+      if (!Number.isNaN(number)) counts.setQuantile(startMs, value, number)
+    })
+  }
+  return recordsOf(parts)
+}
+
+/** From the numbers in roll-ups and the ones of the other records: one statement has to see them all. */
 async function addQuantiles(
   asking: Asking,
   quantile: Quantile,
   sources: readonly Source[],
   counts: Counts,
+  exactRecordsMax: number,
 ): Promise<void> {
-  const sketched = sketchedShare(asking.request)
-  const having = sketched === null ? [] : sources.filter((source) => hasRollup(source, sketched))
-  if (sketched === null || recordsOf(having) < SKETCHED_RECORDS_MIN)
-    return exactQuantiles(asking, quantile, sources, counts)
-  await sketchedQuantiles({ ...asking, sketched, having }, quantile, sources, counts)
+  const { request } = asking
+  const rolled = rolledNumbers(request)
+  const { inRange, rest } =
+    rolled === null
+      ? { inRange: [], rest: [{ of: sources, range: request.range }] }
+      : divided(sources, request, rolled)
+  const parts: Part[] = inRange.map(wholePart)
+  const selects: string[] = []
+  if (rolled !== null && inRange.length > 0)
+    selects.push(
+      `SELECT time, ${valueOf(request)} AS value, unnest(latencies) AS number FROM ${rolledRows(inRange, request, rolled)}`,
+    )
+  for (const piece of rest) {
+    const where = [`${columnOf(quantile.of)} IS NOT NULL`]
+    const found = await numbersIn(asking, quantile, piece, { where, onNone: () => undefined })
+    parts.push(...found.parts)
+    if (found.rows !== null) selects.push(`SELECT * FROM ${found.rows}`)
+  }
+  if (selects.length === 0) return
+  const rows = `(${selects.join(' UNION ALL ')})`
+  const isExact = quantile.of !== 'latency_ms' || recordsOf(parts) <= exactRecordsMax
+  const sql = isExact
+    ? groupedSql(rows, parts, request, exactly(quantile))
+    : withStarts(
+        sketchSql(`(SELECT ${startOf(parts, request.intervalMs)} AS start, * FROM ${rows})`, quantile.p),
+        request,
+      )
+  await readGroups(parts, sql, asking, (startMs, value, found) =>
+    counts.setQuantile(startMs, value, isExact ? found : bucketValue(found)),
+  )
 }
 
-/** One statement has to see all numbers. */
-async function exactQuantiles(
-  asking: Asking,
-  quantile: Quantile,
-  sources: readonly Source[],
-  counts: Counts,
-): Promise<void> {
-  const { request, run, signal } = asking
-  const { plan, range, by } = request
-  const column = columnOf(quantile.of)
-  const { key } = RECORD_FIELDS[quantile.of]
-  const { parts } = await selectParts(sources, plan, range)
+/** Rows of (time, value, number) of the records that match and for which all of `where` holds; null: there are none. */
+async function numbersIn(
+  { request, run, signal }: Asking,
+  { of: field }: Quantile,
+  { of, range }: Piece,
+  { where, onNone }: { readonly where: readonly string[]; readonly onNone: (record: LogRecord) => void },
+): Promise<{ readonly rows: string | null; readonly parts: readonly Part[] }> {
+  const { plan, by } = request
+  const { key } = RECORD_FIELDS[field]
+  const { parts } = await selectParts(of, plan, range)
   const scans = scansOf(parts, plan)
   const fields = ['timeMs' as const, key, ...(by === undefined ? [] : [by])]
-  const looked: LogRecord[] = []
-  for await (const record of lookedAt({ plan, range, scans, fields, pick: unsure }, run, signal))
-    if (record[key] !== null && looked.push(record) > HANDED_BACK_MAX) throw tooMany('records')
-  const rows = rowsWhere(scans, [...timeConditions(parts, range), `${column} IS NOT NULL`], sure)
-  const all = withRecords(rows, looked, { by, quantile })
-  if (all === null) return
-  const sql = groupedSql(all, request, `quantile_disc(${column}, ${quantile.p})`)
-  await readGroups(parts, sql, asking, (startMs, value, found) => counts.setQuantile(startMs, value, found))
-}
-
-/** Whole minutes from the roll-ups, the rest from the records, which SQL decides alone in such a query. */
-async function sketchedQuantiles(
-  asking: Asking & { readonly sketched: Rolled; readonly having: readonly Source[] },
-  quantile: Quantile,
-  sources: readonly Source[],
-  counts: Counts,
-): Promise<void> {
-  const { request, sketched, having } = asking
-  const parts: Part[] = having.map(wholePart)
-  const records: string[] = []
-  for (const { of, range } of notRolled(sources, having, request, sketched)) {
-    const selection = await selectParts(of, request.plan, range)
-    const where = [...timeConditions(selection.parts, range), 'latency IS NOT NULL']
-    const rows = rowsWhere(scansOf(selection.parts, request.plan), where, possible)
-    if (rows === null) continue
-    parts.push(...selection.parts)
-    records.push(`SELECT * FROM ${rows}`)
-  }
-  const sql = sketchSql(
-    {
-      rolled: rolledRows(having, request, sketched),
-      records: records.length === 0 ? null : `(${records.join(' UNION ALL ')})`,
-    },
-    groupOf(request),
-    quantile,
-  )
-  await readGroups(parts, sql, asking, (startMs, value, bucket) =>
-    counts.setQuantile(startMs, value, bucketValue(bucket)),
-  )
-}
-
-/** The rows with the records that were looked at one by one. */
-function withRecords(
-  rows: string | null,
-  records: readonly LogRecord[],
-  { by, quantile }: { readonly by: HistogramRequest['by']; readonly quantile: Quantile },
-): string | null {
-  if (records.length === 0) return rows
-  const { key } = RECORD_FIELDS[quantile.of]
-  const column = columnOf(quantile.of)
-  const values = records.map((record) => {
+  const looked: string[] = []
+  for await (const record of lookedAt({ plan, range, scans, fields, pick: unsure }, run, signal)) {
     const value = by === undefined ? `''` : sqlText(record[by])
-    return `(${record.timeMs}, ${value}, '${record[key]}'::DOUBLE)`
-  })
-  const looked = `SELECT * FROM (VALUES ${values.join(', ')}) AS looked(time, ${by ?? 'value'}, ${column})`
-  if (rows === null) return `(${looked})`
-  return `(SELECT time, ${by ?? `'' AS value`}, ${column} FROM ${rows} UNION ALL ${looked})`
+    if (record[key] === null) onNone(record)
+    else if (looked.push(`(${record.timeMs}, ${value}, '${record[key]}'::DOUBLE)`) > HANDED_BACK_MAX)
+      throw tooMany('records')
+  }
+  const found = rowsWhere(scans, [...timeConditions(parts, range), ...where], sure)
+  const selects = [
+    ...(found === null
+      ? []
+      : [`SELECT time, ${valueOf(request)} AS value, ${columnOf(field)} AS number FROM ${found}`]),
+    ...(looked.length === 0
+      ? []
+      : [`SELECT * FROM (VALUES ${looked.join(', ')}) AS looked(time, value, number)`]),
+  ]
+  return { rows: selects.length === 0 ? null : `(${selects.join(' UNION ALL ')})`, parts }
 }
 
-/** Rows of (start of the bucket, value, number). */
-function groupedSql(rows: string, request: HistogramRequest, number: string): string {
-  const { start, value } = groupOf(request)
-  return `SELECT (${start})::DOUBLE, ${value}, (${number})::DOUBLE FROM ${rows} GROUP BY 1, 2`
+function exactly({ p }: Quantile): string {
+  return `quantile_disc(number, ${p})`
 }
 
-function groupOf({ intervalMs, by }: HistogramRequest): { readonly start: string; readonly value: string } {
-  return { start: `time - ((time % ${intervalMs} + ${intervalMs}) % ${intervalMs})`, value: by ?? `''` }
+function valueOf({ by }: HistogramRequest): string {
+  return by ?? `''`
+}
+
+/** Rows of (start of the bucket, value, numbers…) of rows of (time, value, …). */
+function groupedSql(
+  rows: string,
+  parts: readonly Part[],
+  request: HistogramRequest,
+  numbers: string,
+): string {
+  const start = startOf(parts, request.intervalMs)
+  return withStarts(`SELECT ${start} AS start, value, ${numbers} FROM ${rows} GROUP BY 1, 2`, request)
+}
+
+/** `select` gives which interval it is, a value, and numbers. */
+function withStarts(select: string, { intervalMs }: HistogramRequest): string {
+  return `SELECT (start * ${intervalMs})::DOUBLE, value, COLUMNS(* EXCLUDE (start, value))::DOUBLE FROM (${select})`
+}
+
+/** Which interval since 1970 a time is in. Integer division cuts towards 0, which is right for all but times before 1970. */
+function startOf(parts: readonly Part[], intervalMs: number): string {
+  if (parts.every(({ minMs }) => minMs >= 0)) return `time // ${intervalMs}`
+  return `(time - ((time % ${intervalMs} + ${intervalMs}) % ${intervalMs})) // ${intervalMs}`
 }
 
 async function readGroups(
   parts: readonly Part[],
   sql: string,
   { run, signal }: Asking,
-  take: (startMs: number, value: string, number: number) => void,
+  take: (startMs: number, value: string, ...numbers: [number, number]) => void,
 ): Promise<void> {
   const result = await run.over(parts, sql, signal)
   for (const { rows, columns } of result.chunks()) {
-    const [start = [], value = [], number = []] = columns
-    for (let row = 0; row < rows; row++) take(Number(start[row]), String(value[row]), Number(number[row]))
+    const [start = [], value = [], number = [], second = []] = columns
+    for (let row = 0; row < rows; row++)
+      take(Number(start[row]), String(value[row]), Number(number[row]), Number(second[row]))
   }
 }
 

@@ -40,7 +40,8 @@ type Answer<Request, Answered> = (
   signal: AbortSignal,
 ) => Promise<Answered>
 
-export function createQueries(sql: Sql, shelf: Shelf): Queries {
+/** Latency quantiles of more than `exactQuantileRecordsMax` records are estimated. */
+export function createQueries(sql: Sql, shelf: Shelf, exactQuantileRecordsMax?: number): Queries {
   const run = createRun(sql, shelf)
 
   function holding<Request, Answered>(answer: Answer<Request, Answered>) {
@@ -58,7 +59,9 @@ export function createQueries(sql: Sql, shelf: Shelf): Queries {
   return {
     search: holding(search),
     exportPage: holding(exportPage),
-    histogram: holding(histogram),
+    histogram: holding((request: HistogramRequest, held, run, signal) =>
+      histogram(request, held, run, signal, exactQuantileRecordsMax),
+    ),
     top: holding(top),
     arrivals: holding(arrivals),
     explain: (request) => explained(request, new AbortController().signal),

@@ -2,24 +2,19 @@ import type { HistogramRequest, TimeRange } from '../../core/ports.ts'
 import type { QueryNode } from '../../core/query/plan.ts'
 import { planToSql } from './plan-sql.ts'
 import { filesOf } from './parts.ts'
+import { ROLL_UPS } from './roll-up-sql.ts'
+import type { RollUpKind } from './roll-up-sql.ts'
 import type { Source } from './shelf.ts'
 
 const MINUTE_MS = 60_000
 
-/** What a roll-up of a segment holds: its kind, and the fields that its counts are split by. */
-const KINDS = {
-  counts: ['site', 'service', 'level'],
-  patterns: ['pattern'],
-  latency: ['site', 'service'],
-} as const
-type Kind = keyof typeof KINDS
-const COUNTING: readonly Kind[] = ['counts', 'patterns']
+const COUNTING: readonly RollUpKind[] = ['counts', 'patterns']
 
 /** The share of a histogram that roll-ups answer. */
 export interface Rolled {
   /** Whole minutes. */
   readonly range: TimeRange
-  readonly kind: Kind
+  readonly kind: RollUpKind
 }
 
 /** What of a histogram's counts can be answered by roll-ups; null: nothing. */
@@ -27,18 +22,21 @@ export function rolledShare(request: HistogramRequest): Rolled | null {
   return shareOf(request, COUNTING)
 }
 
-/** What of its quantiles can be estimated from roll-ups; null: nothing. */
-export function sketchedShare(request: HistogramRequest): Rolled | null {
-  return request.quantile?.of === 'latency_ms' ? shareOf(request, ['latency']) : null
+/** Where the numbers of its quantiles are in roll-ups; null: nowhere. */
+export function rolledNumbers(request: HistogramRequest): Rolled | null {
+  return request.quantile?.of === 'latency_ms' ? shareOf(request, ['latencies']) : null
 }
 
-function shareOf({ plan, range, intervalMs, by }: HistogramRequest, kinds: readonly Kind[]): Rolled | null {
+function shareOf(
+  { plan, range, intervalMs, by }: HistogramRequest,
+  kinds: readonly RollUpKind[],
+): Rolled | null {
   if (intervalMs % MINUTE_MS !== 0) return null
   const fields = fieldNames(plan.root)
   if (fields === null) return null
   const needed = by === undefined ? fields : [...fields, by]
   const kind = kinds.find((name) =>
-    needed.every((field) => (KINDS[name] as readonly string[]).includes(field)),
+    needed.every((field) => (ROLL_UPS[name] as readonly string[]).includes(field)),
   )
   const fromMs = Math.ceil(range.fromMs / MINUTE_MS) * MINUTE_MS
   const toMs = Math.floor(range.toMs / MINUTE_MS) * MINUTE_MS
@@ -49,7 +47,7 @@ export function hasRollup({ from }: Source, { kind }: Rolled): boolean {
   return from.type === 'segment' && from.rollupPath !== null && from.segment.rollups.includes(kind)
 }
 
-/** Rows of (time, n, …) from the roll-ups of these segments, as `histogramSql` counts them. */
+/** Rows of the roll-ups of these segments; `time` is the start of a minute. */
 export function rolledRows(
   sources: readonly Source[],
   { plan }: HistogramRequest,
@@ -60,7 +58,7 @@ export function rolledRows(
   )
   // These fields are columns of every record: SQL decides them alike for all.
   const { plain } = planToSql(plan)
-  return `(SELECT minute AS time, site, service, level, pattern, bucket, n FROM ${filesOf(paths)}
+  return `(SELECT minute AS time, site, service, level, pattern, latencies, n FROM ${filesOf(paths)}
     WHERE kind = '${kind}' AND minute >= ${range.fromMs} AND minute < ${range.toMs} AND ${plain})`
 }
 

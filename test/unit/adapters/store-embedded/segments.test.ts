@@ -8,7 +8,7 @@ import { createIndexCache } from '../../../../adapters/store-embedded/index-cach
 import { openDuckDb } from '../../../../adapters/store-embedded/duckdb.ts'
 import type { Sql } from '../../../../adapters/store-embedded/duckdb.ts'
 import { decodeSegmentIndex } from '../../../../adapters/store-embedded/segment-index.ts'
-import { rollUpSql } from '../../../../adapters/store-embedded/roll-up-sql.ts'
+import { bucketSql } from '../../../../adapters/store-embedded/sketches.ts'
 import type { Store } from '../../../../core/ports.ts'
 import { KEEP_ALL } from '../../../../core/retention.ts'
 import { bucketOf } from '../../../../core/sketch/latency-buckets.ts'
@@ -70,13 +70,14 @@ test.each([
   ).toBe(1)
 })
 
-test('roll-ups count every record by minute, and latencies by bucket', async () => {
+test('roll-ups count every record by minute, and have every latency', async () => {
   await using folder = await createStoreFolder({ segmentRecords: 400 })
   const latencies = [0, -1, 0.001, 1, 99.5, 1e6]
   const records = Array.from({ length: 400 }, (_, i) => ({
     timeMs: (i % 2) * 60_000 - 120_000 + (i % 7),
     ingestedMs: 100_000,
     level: i % 3 === 0 ? ('error' as const) : ('info' as const),
+    service: i % 5 === 0 ? 'shop' : 'mail',
     latencyMs: i % 4 === 0 ? null : (latencies[i % latencies.length] ?? 0),
   }))
   await (await sealed(folder, records)).close()
@@ -84,35 +85,39 @@ test('roll-ups count every record by minute, and latencies by bucket', async () 
   const name = (await readdir(seg)).find((one) => one.endsWith('1.rollup.parquet')) ?? ''
   const sql = await openDuckDb({ memoryMbMax: 64, threads: 1, tempDir: join(folder.dir, 'tmp') })
   const rows = await sql.run(
-    `SELECT kind, minute::DOUBLE, coalesce(level, '-'), coalesce(bucket, 0)::DOUBLE, n::DOUBLE FROM read_parquet('${join(seg, name)}')`,
+    `SELECT kind, minute::DOUBLE, coalesce(level, '-'), coalesce(service, '-'), n::DOUBLE,
+      coalesce(array_to_string(latencies, ' '), '') FROM read_parquet('${join(seg, name)}')`,
   )
   const found = [...rows.chunks()].flatMap(({ rows: length, columns }) =>
     Array.from({ length }, (_, row) => columns.map((column) => column[row])),
   )
   sql.close()
-  const expected = new Map<string, number>()
-  const count = (...key: unknown[]) =>
-    expected.set(JSON.stringify(key), (expected.get(JSON.stringify(key)) ?? 0) + 1)
-  for (const { timeMs, level, latencyMs } of records) {
+  const expected = new Map<string, number[]>()
+  const count = (latencyMs: number, ...key: unknown[]) =>
+    expected.set(JSON.stringify(key), [...(expected.get(JSON.stringify(key)) ?? []), latencyMs])
+  for (const { timeMs, level, service, latencyMs } of records) {
     const minute = Math.floor(timeMs / 60_000) * 60_000
-    count('counts', minute, level, 0)
-    count('patterns', minute, '-', 0)
-    if (latencyMs !== null) count('latency', minute, '-', bucketOf(latencyMs))
+    count(0, 'counts', minute, level, service)
+    count(0, 'patterns', minute, '-', '-')
+    if (latencyMs !== null) count(latencyMs, 'latencies', minute, '-', service)
   }
-  const counted = found.map(([kind, minute, level, bucket, n]) => [
-    JSON.stringify([kind, minute, level, bucket]),
-    n,
-  ])
-  expect(new Map(counted as [string, number][])).toEqual(expected)
+  const ascending = (values: readonly number[]) => values.toSorted((left, right) => left - right)
+  const listed = (text: unknown) => (text === '' ? [] : String(text).split(' ').map(Number))
+  expect(new Map(found.map((row) => [JSON.stringify(row.slice(0, 4)), row.slice(4)]))).toEqual(
+    new Map([...expected].map(([key, all]) => [key, [all.length, expect.anything()]])),
+  )
+  for (const row of found) {
+    const all = row[0] === 'latencies' ? (expected.get(JSON.stringify(row.slice(0, 4))) ?? []) : []
+    expect(listed(row[5])).toEqual(ascending(all))
+  }
 })
 
 test('the engine puts latencies into the buckets that core puts them into', async () => {
-  const values = Array.from({ length: 2_000 }, (_, i) => 1.0137 ** (i - 1_000))
+  const values = [0, -1, ...Array.from({ length: 2_000 }, (_, i) => 1.0137 ** (i - 1_000))]
   const sql = await openDuckDb({ memoryMbMax: 64, threads: 1, tempDir: '/tmp' })
-  const relation = `(SELECT 0::BIGINT AS time, '' AS site, i AS service, '' AS level, '' AS pattern, latency
-    FROM (VALUES ${values.map((value, i) => `(${i}::VARCHAR, '${value}'::DOUBLE)`).join(', ')}) AS given(i, latency))`
+  const given = values.map((value, i) => `(${i}, '${value}'::DOUBLE)`).join(', ')
   const result = await sql.run(
-    `SELECT service, bucket::DOUBLE FROM (${rollUpSql(relation)}) WHERE kind = 'latency'`,
+    `SELECT i::DOUBLE, ${bucketSql('latency')}::DOUBLE FROM (VALUES ${given}) AS given(i, latency)`,
   )
   let compared = 0
   for (const { rows, columns } of result.chunks()) {

@@ -1,51 +1,107 @@
-import { tmpdir } from 'node:os'
-import { afterAll, expect, test } from 'vitest'
-import { openDuckDb } from '../../../../adapters/store-embedded/duckdb.ts'
-import { rollUpSql } from '../../../../adapters/store-embedded/roll-up-sql.ts'
-import { sketchSql } from '../../../../adapters/store-embedded/sketches.ts'
+import { expect, test, vi } from 'vitest'
 import { nearestRank } from '../../../../adapters/store-counts.ts'
-import { bucketValue } from '../../../../core/sketch/latency-buckets.ts'
+import type { HistogramRequest, Store } from '../../../../core/ports.ts'
+import type { LogRecord } from '../../../../core/record.ts'
+import { createStoreFolder } from '../../../support/embedded-store.ts'
 import { seededRandom } from '../../../support/random.ts'
+import { storedBatch } from '../../../support/records.ts'
+import { all, never, query } from '../../../support/store-under-test.ts'
 
-const sql = await openDuckDb({ memoryMbMax: 128, threads: 1, tempDir: tmpdir() })
-afterAll(() => sql.close())
+const MINUTE_MS = 60_000
+/** The first and the last of its minutes are cut. */
+const RANGE = { fromMs: -3.5 * MINUTE_MS, toMs: 3.5 * MINUTE_MS }
+const BATCHES = 5
+const SEGMENT_RECORDS = 1_000
 
-/** Two tables of records in two minutes: one for the roll-up, one for what has none. */
-async function tables() {
+/** Two segments with roll-ups, each with some of every minute, and what is still in memory. */
+async function fill(store: Store): Promise<void> {
   const random = seededRandom(7)
-  const records = Array.from({ length: 4_000 }, (_, n) => ({
-    time: n % 2 === 0 ? 1_000 : 61_000,
-    service: n % 3 === 0 ? 'shop' : 'mail',
-    latency: n % 50 === 0 ? 0 : Math.exp(random() * 9),
-    old: n % 4 < 2,
-  }))
-  for (const [name, old] of [
-    ['old_records', true],
-    ['new_records', false],
-  ] as const) {
-    const rows = records
-      .filter((record) => record.old === old)
-      .map(({ time, service, latency }) => `(${time}, '${service}', '${latency}'::DOUBLE, 'eu', '', '')`)
-    await sql.run(`CREATE OR REPLACE TABLE ${name} AS
-      SELECT * FROM (VALUES ${rows.join(', ')}) AS given(time, service, latency, site, level, pattern)`)
+  for (let seq = 1; seq <= BATCHES; seq++) {
+    const records = Array.from({ length: SEGMENT_RECORDS / 2 }, (_, n) => ({
+      timeMs: Math.floor((random() - 0.5) * 8 * MINUTE_MS),
+      service: n % 3 === 0 ? 'shop' : 'mail',
+      site: n % 2 === 0 ? 'eu' : 'us',
+      message: n % 11 === 0 ? 'größer' : 'small',
+      latencyMs: n % 5 === 0 ? null : n % 50 === 1 ? 0 : Math.round(Math.exp(random() * 9) * 10) / 10,
+    }))
+    await store.append(storedBatch(records, { seq }), never)
   }
-  return records
+  await vi.waitFor(async () => expect((await store.stats()).segments).toBe(2))
 }
 
-test.each([0.01, 0.5, 0.9, 0.99, 1])('the %d quantile is off by 1 %% at most', async (p) => {
-  const records = await tables()
-  const rolled = `(SELECT minute AS time, service, bucket, n FROM (${rollUpSql('old_records')}) WHERE kind = 'latency')`
-  const group = { start: 'time - time % 60000', value: 'service' }
-  const asked = sketchSql({ rolled, records: 'new_records' }, group, { of: 'latency_ms', p })
-  const result = await sql.run(asked)
-  const found = [...result.chunks()].flatMap(({ rows, columns }) =>
-    Array.from({ length: rows }, (_, row) => columns.map((column) => column[row])),
+/** By definition: per bucket and service. */
+function quantilesOf(records: readonly LogRecord[], intervalMs: number, p: number): Map<string, number> {
+  const inRange = records.filter(({ timeMs }) => timeMs >= RANGE.fromMs && timeMs < RANGE.toMs)
+  const groups = Map.groupBy(
+    inRange.filter(({ latencyMs }) => latencyMs !== null),
+    ({ timeMs, service }) => `${Math.floor(timeMs / intervalMs) * intervalMs} ${service}`,
   )
-  const groups = Map.groupBy(records, ({ time, service }) => `${time - (time % 60_000)} ${service}`)
-  expect(found).toHaveLength(groups.size)
-  for (const [startMs, service, bucket] of found) {
-    const values = (groups.get(`${startMs} ${service}`) ?? []).map(({ latency }) => latency)
-    const exact = values.toSorted((left, right) => left - right)[nearestRank(p, values.length) - 1] ?? NaN
-    expect(Math.abs(bucketValue(Number(bucket)) - exact)).toBeLessThanOrEqual(exact * 0.010_001)
+  return new Map(
+    [...groups].map(([key, group]) => {
+      const values = group.map(({ latencyMs }) => latencyMs ?? NaN).toSorted((left, right) => left - right)
+      return [key, values[nearestRank(p, values.length) - 1] ?? NaN]
+    }),
+  )
+}
+
+async function asked(store: Store, request: HistogramRequest): Promise<Map<string, number>> {
+  const { buckets } = await store.histogram(request, never)
+  return new Map(
+    buckets.flatMap(({ startMs, quantiles }) =>
+      Object.entries(quantiles ?? {}).map(([service, value]): [string, number] => [
+        `${startMs} ${service}`,
+        value,
+      ]),
+    ),
+  )
+}
+
+test.each([
+  { name: 'exact', exactQuantileRecordsMax: undefined, error: 0 },
+  { name: 'sketched', exactQuantileRecordsMax: 100, error: 0.010_001 },
+])('quantiles of segments, cut minutes and memory together are $name', async (given) => {
+  const { exactQuantileRecordsMax, error } = given
+  await using folder = await createStoreFolder({ segmentRecords: SEGMENT_RECORDS, exactQuantileRecordsMax })
+  const store = await folder.open()
+  await fill(store)
+  let inexact = 0
+  for (const text of ['', 'site:eu', 'NOT service:shop']) {
+    const plan = query(text)
+    const records = await all(store, plan)
+    for (const [intervalMs, p] of [
+      [MINUTE_MS, 0.01],
+      [MINUTE_MS, 0.5],
+      [MINUTE_MS, 0.99],
+      [3 * MINUTE_MS, 0.9],
+      [5 * MINUTE_MS, 1],
+    ] as const) {
+      const quantile = { of: 'latency_ms', p } as const
+      const found = await asked(store, { plan, range: RANGE, intervalMs, by: 'service', quantile })
+      const exact = quantilesOf(records, intervalMs, p)
+      expect([...found.keys()].toSorted()).toEqual([...exact.keys()].toSorted())
+      for (const [key, value] of exact) {
+        const off = Math.abs((found.get(key) ?? NaN) - value)
+        expect(off, key).toBeLessThanOrEqual(value * error)
+        if (off > 0) inexact += 1
+      }
+    }
+  }
+  expect(inexact > 0).toBe(error > 0)
+})
+
+test('counts and quantiles of words come from one look at the records', async () => {
+  await using folder = await createStoreFolder({ segmentRecords: SEGMENT_RECORDS })
+  const store = await folder.open()
+  await fill(store)
+  for (const text of ['größer', 'small', 'small OR service:shop']) {
+    const plan = query(text)
+    const records = await all(store, plan)
+    const request = { plan, range: RANGE, intervalMs: MINUTE_MS, by: 'service' } as const
+    const quantile = { of: 'latency_ms', p: 0.5 } as const
+    const { buckets } = await store.histogram({ ...request, quantile }, never)
+    expect(buckets.map(({ quantiles: _quantiles, ...counted }) => counted)).toEqual(
+      (await store.histogram(request, never)).buckets,
+    )
+    expect(await asked(store, { ...request, quantile })).toEqual(quantilesOf(records, MINUTE_MS, 0.5))
   }
 })
