@@ -23,11 +23,9 @@ export interface Program {
 
 export interface ProgramOptions {
   readonly dataDir: string
-  /** YAML text. */
-  readonly config?: string | undefined
-  /** File that `config` is written to by the caller. */
+  /** YAML. */
   readonly configFile?: string | undefined
-  readonly role?: 'all' | 'site' | 'collector'
+  readonly role?: 'all' | 'site' | 'collector' | 'aggregator' | 'query'
   readonly port?: number
   readonly environment?: Readonly<Record<string, string>>
   /** Commands to run instead of plain Node, e.g. a wrapper that limits something. */
@@ -52,8 +50,17 @@ export async function runCli(
   return { code, ...chunks }
 }
 
+/** What `startProgram` makes of the options it is given: how the same tests run over other backends. */
+let changed = (options: ProgramOptions): ProgramOptions => options
+
+/** From now on, in this test file: every program starts with changed options. */
+export function changePrograms(change: (options: ProgramOptions) => ProgramOptions): void {
+  changed = change
+}
+
 /** Starts `noctule all` (or another role) on a free port and waits until it listens. */
-export async function startProgram(options: ProgramOptions): Promise<Program> {
+export async function startProgram(asked: ProgramOptions): Promise<Program> {
+  const options = changed(asked)
   const { dataDir, role = 'all', port = 0, configFile, wrapper = [] } = options
   const command = [
     ...wrapper,
@@ -119,6 +126,7 @@ function programHandle(
 
 function urlIn(output: string, role: string): string | undefined {
   if (role === 'collector') return /collecting/.test(output) ? '' : undefined
+  if (role === 'aggregator') return /listening on (http:\/\/[\d.]+:\d+)\n/.exec(output)?.[1]
   // The last line of the start; its end shows that the code is whole.
   return /sign in .*: (http:\/\/[\d.]+:\d+)\/#code=[\w-]+\n/.exec(output)?.[1]
 }

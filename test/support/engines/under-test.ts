@@ -9,21 +9,21 @@ export const kafkaBrokers = addresses.kafka ?? ''
 export const elasticsearchUrl = addresses.elasticsearch ?? ''
 
 /** Skipped, with the reason in the name, where there is no Kafka. */
-export function describeWithKafka(name: string, tests: () => void): void {
+export function describeWithKafka(name: string, tests: () => void | Promise<void>): void {
   describeUnless(addresses.kafka === null, name, tests)
 }
 
 /** Skipped, with the reason in the name, where there is no Elasticsearch. */
-export function describeWithElasticsearch(name: string, tests: () => void): void {
+export function describeWithElasticsearch(name: string, tests: () => void | Promise<void>): void {
   describeUnless(addresses.elasticsearch === null, name, tests)
 }
 
 /** Skipped, with the reason in the name, unless both are there. */
-export function describeWithEngines(name: string, tests: () => void): void {
+export function describeWithEngines(name: string, tests: () => void | Promise<void>): void {
   describeUnless(addresses.kafka === null || addresses.elasticsearch === null, name, tests)
 }
 
-function describeUnless(missing: boolean, name: string, tests: () => void): void {
+function describeUnless(missing: boolean, name: string, tests: () => void | Promise<void>): void {
   if (missing) describe.skip(`${name} (skipped: ${addresses.missing})`, tests)
   else describe(name, tests)
 }
