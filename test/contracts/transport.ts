@@ -9,24 +9,42 @@ export interface ScriptedIntake extends Intake {
   readonly marks: Mark[]
   /** Signals of the batches, in order of arrival: aborted when the sender went away. */
   readonly signals: AbortSignal[]
+  /** Resolves when so many frames and marks have arrived. */
+  arrived(frames: number, marks: number): Promise<void>
   onBatch: (frame: Uint8Array, signal: AbortSignal) => Promise<'stored' | 'duplicate'>
   onMark: (mark: Mark) => Promise<void>
 }
 
 export function createScriptedIntake(): ScriptedIntake {
+  const waiting = new Set<{ frames: number; marks: number; resolve: () => void }>()
+  const tell = () => {
+    for (const one of waiting) {
+      if (intake.frames.length < one.frames || intake.marks.length < one.marks) continue
+      waiting.delete(one)
+      one.resolve()
+    }
+  }
   const intake: ScriptedIntake = {
     frames: [],
     marks: [],
     signals: [],
+    arrived(frames, marks) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      waiting.add({ frames, marks, resolve })
+      tell()
+      return promise
+    },
     onBatch: async () => 'stored',
     onMark: async () => {},
     async batch(frame, _, signal) {
       intake.frames.push(Buffer.from(frame))
       intake.signals.push(signal)
+      tell()
       return intake.onBatch(frame, signal)
     },
     async mark(mark) {
       intake.marks.push(mark)
+      tell()
       await intake.onMark(mark)
     },
   }
@@ -54,44 +72,133 @@ export function someMark(fields: Partial<Mark> = {}): Mark {
   }
 }
 
-/** Every TransportSender. */
-export function transportContract(name: string, make: (intake: Intake) => Promise<TransportUnderTest>): void {
+const never = () => new AbortController().signal
+
+type Make = (intake: Intake) => Promise<TransportUnderTest>
+
+/** Connections for the tests of one `describe`, closed after each. */
+function connections(make: Make) {
+  const open: TransportUnderTest[] = []
+  afterEach(async () => {
+    for (const transport of open.splice(0)) await transport.close()
+  })
+  return async () => {
+    const intake = createScriptedIntake()
+    const made = await make(intake)
+    open.push(made)
+    return { intake, sender: made.sender }
+  }
+}
+
+/** Every TransportSender. What was sent may still be on its way when `send` resolves. */
+export function transportContract(
+  name: string,
+  make: Make,
+  /** The largest frame that it takes. */
+  { frameBytesMax = FRAME_BYTES_MAX }: { frameBytesMax?: number } = {},
+): void {
   describe(`transport contract: ${name}`, () => {
-    const open: TransportUnderTest[] = []
-
-    async function connect() {
-      const intake = createScriptedIntake()
-      const made = await make(intake)
-      open.push(made)
-      return { intake, sender: made.sender }
-    }
-
-    afterEach(async () => {
-      for (const transport of open.splice(0)) await transport.close()
-    })
-
-    const never = () => new AbortController().signal
+    const connect = connections(make)
 
     test('a frame arrives byte for byte', async () => {
       const { intake, sender } = await connect()
       const frame = Buffer.from(Array.from({ length: 1_000 }, (_, index) => index % 256))
       await sender.send(frame, never())
+      await intake.arrived(1, 0)
       expect(intake.frames).toEqual([frame])
     })
+
+    test('a duplicate counts as sent', async () => {
+      const { intake, sender } = await connect()
+      intake.onBatch = async () => 'duplicate'
+      await sender.send(Buffer.from('frame'), never())
+      await intake.arrived(1, 0)
+    })
+
+    test('batches that are sent at once do not wait for each other', async () => {
+      const { intake, sender } = await connect()
+      const first = Promise.withResolvers<'stored'>()
+      intake.onBatch = async (frame) => (Buffer.from(frame).toString() === 'first' ? first.promise : 'stored')
+      const sending = sender.send(Buffer.from('first'), never())
+      await sender.send(Buffer.from('second'), never())
+      await intake.arrived(2, 0)
+      first.resolve('stored')
+      await sending
+      expect(intake.frames.map(String).sort()).toEqual(['first', 'second'])
+    })
+
+    test('the largest frame goes through, a larger one is refused', async () => {
+      const { intake, sender } = await connect()
+      await sender.send(Buffer.alloc(frameBytesMax, 7), never())
+      await intake.arrived(1, 0)
+      expect(intake.frames[0]?.length).toBe(frameBytesMax)
+      const tooLarge = Buffer.alloc(frameBytesMax + 1)
+      await expect(sender.send(tooLarge, never())).rejects.toMatchObject({ code: 'BATCH_TOO_LARGE' })
+      await sender.send(Buffer.from('next'), never())
+      await intake.arrived(2, 0)
+      expect(intake.frames.map(({ length }) => length)).toEqual([frameBytesMax, 4])
+    })
+
+    test('nothing is sent with a signal that is aborted already', async () => {
+      const { intake, sender } = await connect()
+      const aborted = AbortSignal.abort(new Error('enough'))
+      await expect(sender.send(Buffer.from('frame'), aborted)).rejects.toBeInstanceOf(Error)
+      await expect(sender.sendMark(someMark(), aborted)).rejects.toBeInstanceOf(Error)
+      await sender.send(Buffer.from('next'), never())
+      await intake.arrived(1, 0)
+      expect([intake.frames.map(String), intake.marks]).toEqual([['next'], []])
+    })
+
+    test('a mark arrives whole, with fields that only a newer side knows', async () => {
+      const { intake, sender } = await connect()
+      const mark = someMark({ goodbye: true, fromTheFuture: { yes: [1, 2] } })
+      await sender.sendMark(mark, never())
+      await intake.arrived(0, 1)
+      expect(intake.marks).toEqual([mark])
+    })
+
+    test('a mark arrives behind the frames that were sent before it, once they are stored', async () => {
+      const { intake, sender } = await connect()
+      let stored = 0
+      let storedAtMark = 0
+      intake.onBatch = async () => {
+        await new Promise((resolve) => setImmediate(resolve))
+        stored++
+        return 'stored'
+      }
+      intake.onMark = async () => {
+        storedAtMark = stored
+      }
+      await Promise.all(['a', 'b', 'c'].map((text) => sender.send(Buffer.from(text), never())))
+      await sender.sendMark(someMark(), never())
+      await intake.arrived(3, 1)
+      expect(storedAtMark).toBe(3)
+    })
+
+    test('a closed sender sends nothing', async () => {
+      const { sender } = await connect()
+      await sender.close()
+      const closed = { code: 'SHUTTING_DOWN' }
+      await expect(sender.send(Buffer.from('frame'), never())).rejects.toMatchObject(closed)
+      await expect(sender.sendMark(someMark(), never())).rejects.toMatchObject(closed)
+    })
+  })
+}
+
+/** Senders that speak with the Intake itself: they resolve when it has stored the batch, and bring its failures back. */
+export function directTransportContract(name: string, make: Make): void {
+  describe(`direct transport contract: ${name}`, () => {
+    const connect = connections(make)
 
     test('send resolves only after the other side holds the batch', async () => {
       const { intake, sender } = await connect()
       const held = Promise.withResolvers<'stored'>()
-      const arrived = Promise.withResolvers<void>()
-      intake.onBatch = () => {
-        arrived.resolve()
-        return held.promise
-      }
+      intake.onBatch = () => held.promise
       let resolved = false
       const sending = sender.send(Buffer.from('frame'), never()).then(() => {
         resolved = true
       })
-      await arrived.promise
+      await intake.arrived(1, 0)
       await new Promise((resolve) => {
         setImmediate(resolve)
       })
@@ -99,13 +206,6 @@ export function transportContract(name: string, make: (intake: Intake) => Promis
       held.resolve('stored')
       await sending
       expect(resolved).toBe(true)
-    })
-
-    test('a duplicate counts as sent', async () => {
-      const { intake, sender } = await connect()
-      intake.onBatch = async () => 'duplicate'
-      await sender.send(Buffer.from('frame'), never())
-      expect(intake.frames).toHaveLength(1)
     })
 
     const failures: [FailureCode, Details][] = [
@@ -128,33 +228,11 @@ export function transportContract(name: string, make: (intake: Intake) => Promis
       expect(intake.frames).toHaveLength(2)
     })
 
-    test('batches that are sent at once do not wait for each other', async () => {
-      const { intake, sender } = await connect()
-      const first = Promise.withResolvers<'stored'>()
-      intake.onBatch = async (frame) => (Buffer.from(frame).toString() === 'first' ? first.promise : 'stored')
-      const sending = sender.send(Buffer.from('first'), never())
-      await sender.send(Buffer.from('second'), never())
-      first.resolve('stored')
-      await sending
-      expect(intake.frames.map(String).sort()).toEqual(['first', 'second'])
-    })
-
-    test('the largest frame goes through, a larger one is refused', async () => {
-      const { intake, sender } = await connect()
-      await sender.send(Buffer.alloc(FRAME_BYTES_MAX, 7), never())
-      expect(intake.frames[0]?.length).toBe(FRAME_BYTES_MAX)
-      const tooLarge = Buffer.alloc(FRAME_BYTES_MAX + 1)
-      await expect(sender.send(tooLarge, never())).rejects.toMatchObject({ code: 'BATCH_TOO_LARGE' })
-      expect(intake.frames).toHaveLength(1)
-    })
-
     test('an aborted send rejects at once, and the other side learns of it', async () => {
       const { intake, sender } = await connect()
-      const arrived = Promise.withResolvers<void>()
       const learnt = Promise.withResolvers<void>()
       intake.onBatch = (_, signal) => {
         signal.addEventListener('abort', () => learnt.resolve())
-        arrived.resolve()
         return new Promise(() => {})
       }
       const controller = new AbortController()
@@ -163,25 +241,10 @@ export function transportContract(name: string, make: (intake: Intake) => Promis
         () => false,
         () => true,
       )
-      await arrived.promise
+      await intake.arrived(1, 0)
       controller.abort(new Error('enough'))
       expect(await rejected).toBe(true)
       await learnt.promise
-    })
-
-    test('nothing is sent with a signal that is aborted already', async () => {
-      const { intake, sender } = await connect()
-      const aborted = AbortSignal.abort(new Error('enough'))
-      await expect(sender.send(Buffer.from('frame'), aborted)).rejects.toBeInstanceOf(Error)
-      await expect(sender.sendMark(someMark(), aborted)).rejects.toBeInstanceOf(Error)
-      expect([intake.frames, intake.marks]).toEqual([[], []])
-    })
-
-    test('a mark arrives whole, with fields that only a newer side knows', async () => {
-      const { intake, sender } = await connect()
-      const mark = someMark({ goodbye: true, fromTheFuture: { yes: [1, 2] } })
-      await sender.sendMark(mark, never())
-      expect(intake.marks).toEqual([mark])
     })
 
     test('a failed mark is told and not repeated; the next one goes through', async () => {
@@ -193,13 +256,6 @@ export function transportContract(name: string, make: (intake: Intake) => Promis
       intake.onMark = async () => {}
       await sender.sendMark(someMark({ sentAtMs: 1_700_000_001_000 }), never())
       expect(intake.marks.map(({ sentAtMs }) => sentAtMs)).toEqual([1_700_000_000_000, 1_700_000_001_000])
-    })
-
-    test('a closed sender sends nothing', async () => {
-      const { intake, sender } = await connect()
-      await sender.close()
-      await expect(sender.send(Buffer.from('frame'), never())).rejects.toBeInstanceOf(ServiceError)
-      expect(intake.frames).toEqual([])
     })
   })
 }

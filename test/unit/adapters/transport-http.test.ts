@@ -5,7 +5,12 @@ import { createHttpSender } from '../../../adapters/transport-http.ts'
 import { systemClock } from '../../../core/clock.ts'
 import { ServiceError, failureTable } from '../../../core/errors.ts'
 import type { Intake } from '../../../core/ports.ts'
-import { createScriptedIntake, someMark, transportContract } from '../../contracts/transport.ts'
+import {
+  createScriptedIntake,
+  directTransportContract,
+  someMark,
+  transportContract,
+} from '../../contracts/transport.ts'
 import { createNode, tokenOf } from '../query-api/node.ts'
 
 const never = () => new AbortController().signal
@@ -25,6 +30,7 @@ async function connect(intake: Intake, token = tokenOf('collector')) {
 }
 
 transportContract('HTTP', connect)
+directTransportContract('HTTP', connect)
 
 test.each(failureTable().map(({ code }) => ({ code })))(
   '$code crosses HTTP with its status, details and wait',
