@@ -1,9 +1,11 @@
 import { setImmediate as yieldNow } from 'node:timers/promises'
+import type { TimeRange } from '../../core/ports.ts'
 import type { Cell, Sql } from './duckdb.ts'
 import { SERVICES_LISTED_MAX, encodeSegmentIndex } from './segment-index.ts'
 import type { BlockFacts } from './segment-index.ts'
 import { sqlText } from './text-sql.ts'
 import { createWordIndexBuilder } from './word-index.ts'
+import type { WordIndexBuilder } from './word-index.ts'
 
 /** What is read in one string. Two strings of some MB would be as quick, but nothing else could run meanwhile. */
 const ROWS_PER_TEXT = 512
@@ -16,22 +18,31 @@ export interface IndexedBlocks extends Omit<BlockFacts, 'plain'> {
   readonly bytes: Uint8Array
 }
 
-/** One builder for all: it keeps some MB, and blocks are indexed one after the other. */
-type Builder = ReturnType<typeof createWordIndexBuilder>
+/** The times of a block. */
+export interface BlockTimes extends TimeRange {
+  /** The same as a condition on `time`. */
+  readonly condition: string
+}
 
-/** Reads a Parquet file of records block by block; each condition on `time` is a block. */
+/** Adds the records of a time to an index from somewhere else than the file, and gives how many there are. */
+export type WordSource = (range: TimeRange, builder: WordIndexBuilder) => Promise<number>
+
+/** Reads a Parquet file of records block by block; their words, too, unless `words` has them. */
 export async function indexBlocks(
   sql: Sql,
   path: string,
-  conditions: readonly string[],
-  signal?: AbortSignal,
+  times: readonly BlockTimes[],
+  {
+    words,
+    signal,
+  }: { readonly words?: WordSource | undefined; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<IndexedBlocks> {
-  const builder = createWordIndexBuilder()
+  const builder = createWordIndexBuilder() // One for all: it keeps some MB.
   const blocks: (BlockFacts & { words: Uint8Array })[] = []
-  for (const condition of conditions) {
+  for (const { condition, fromMs, toMs } of times) {
     const relation = `read_parquet(${sqlText(path)}, file_row_number = true) WHERE ${condition}`
     const facts = await factsOf(sql, relation, signal)
-    const records = await addWords(sql, relation, builder, signal)
+    const records = await (words?.({ fromMs, toMs }, builder) ?? addWords(sql, relation, builder, signal))
     if (records !== facts.records) throw new Error('a block of a segment was read by half')
     blocks.push({ ...facts, words: builder.finish() })
   }
@@ -79,7 +90,12 @@ function together(parts: readonly BlockFacts[]): BlockFacts {
  * Adds all records' texts to the index; gives how many there were. A text costs 0.4 µs to bring over from the engine, however short
  * it is, so many come in one and are cut here.
  */
-async function addWords(sql: Sql, relation: string, builder: Builder, signal?: AbortSignal): Promise<number> {
+async function addWords(
+  sql: Sql,
+  relation: string,
+  builder: WordIndexBuilder,
+  signal?: AbortSignal,
+): Promise<number> {
   const row = TEXTS.join(` || '${SEPARATOR}' || `)
   const result = await sql.run(
     `SELECT string_agg(${row}, '${SEPARATOR}'), count(*)::DOUBLE, (file_row_number // ${ROWS_PER_TEXT})::DOUBLE
@@ -106,12 +122,12 @@ async function addWords(sql: Sql, relation: string, builder: Builder, signal?: A
   return records
 }
 
-function addTexts(texts: readonly string[], builder: Builder): void {
+function addTexts(texts: readonly string[], builder: WordIndexBuilder): void {
   for (let at = 0; at < texts.length; at += TEXTS.length)
     builder.add(texts[at] ?? '', texts[at + 1] ?? '', texts[at + 2] ?? '', texts[at + 3] ?? '')
 }
 
-async function addOneByOne(sql: Sql, relation: string, builder: Builder): Promise<void> {
+async function addOneByOne(sql: Sql, relation: string, builder: WordIndexBuilder): Promise<void> {
   const result = await sql.run(`SELECT ${TEXTS.join(', ')} FROM ${relation}`)
   const text = (columns: readonly (readonly Cell[])[], column: number, row: number) =>
     String(columns[column]?.[row] ?? '')

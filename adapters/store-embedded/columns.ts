@@ -4,6 +4,7 @@ import { LEVELS } from '../../core/record.ts'
 import type { Attrs, Level, LogRecord } from '../../core/record.ts'
 import { heldAttrs } from '../store-record.ts'
 import { isPlain, isUnescaped } from './plain.ts'
+import type { JoinedTexts } from './table-writer.ts'
 
 /**
  * Records as columns in one buffer: what goes to the worker, into the WAL, and back with an answer.
@@ -22,6 +23,8 @@ const BATCH_CHARS = 24
 const BASE = 32
 const CHUNK_RECORDS = 500
 const PART_ALIGN = 8
+const F64_BYTES = 8
+const U32_BYTES = 4
 const LATIN1 = 0
 const UTF8 = 1
 
@@ -34,10 +37,23 @@ type Small = Readonly<Record<(typeof SMALL)[number], Uint32Array>>
 type Texts = Readonly<Record<(typeof TEXTS)[number], readonly string[]>>
 
 /** Columns of a chunk of records; `source` and `level` are indexes into `sources` and `levels`, `plain` is 0 or 1 (plain.ts). */
-export interface Columns extends Numbers, Small, Texts {
+interface RowFacts extends Numbers, Small {
   readonly rows: number
   readonly sources: readonly Source[]
   readonly levels: readonly Level[]
+}
+
+export interface Columns extends RowFacts, Texts {}
+
+/** Texts of one column as they are in the chunk: their bytes are a view of it. */
+export interface ChunkTexts extends JoinedTexts {
+  readonly bytes: Buffer
+  readonly isAscii: boolean
+}
+
+/** The same with texts as they are in the chunk. */
+export interface JoinedColumns extends RowFacts {
+  readonly texts: Readonly<Record<(typeof TEXTS)[number], ChunkTexts>>
 }
 
 /** Encodes in chunks, and lets others run in between: a chunk takes about 1 ms. */
@@ -102,46 +118,31 @@ export function encodeRecords(records: readonly LogRecord[]): Uint8Array<ArrayBu
 }
 
 export function decodeColumns(bytes: Uint8Array): Columns {
+  const { texts, ...facts } = openColumns(bytes, unpackText)
+  return { ...facts, ...texts }
+}
+
+/** Costs next to nothing as long as texts are ASCII. */
+export function joinedColumns(bytes: Uint8Array): JoinedColumns {
+  return openColumns(bytes, joinedText)
+}
+
+function openColumns<T>(bytes: Uint8Array, textsOf: (lengths: Uint32Array, packed: Buffer) => T) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const rows = view.getUint32(0, true)
   const parts = splitParts(bytes, view)
-  const numbers = NUMBERS.map((name) => [name, new Float64Array(parts.next())])
-  const small = SMALL.map((name) => [name, new Uint32Array(parts.next())])
-  const texts = TEXTS.map((name) => [name, unpackText(new Uint32Array(parts.next()), parts.next())])
-  const sources = JSON.parse(Buffer.from(parts.next()).toString('utf8')) as Source[]
-  const columns = Object.fromEntries([...numbers, ...small, ...texts]) as Numbers & Small & Texts
-  return { ...columns, rows, sources, levels: ENCODED_LEVELS }
-}
-
-/** The rows of all parts, one part after the other. */
-export function mergeColumns(parts: readonly Columns[]): Columns {
-  const rows = parts.reduce((sum, part) => sum + part.rows, 0)
-  const numbers = NUMBERS.map((name) => [name, joined(new Float64Array(rows), parts, name)])
-  const small = SMALL.map((name) => [name, joined(new Uint32Array(rows), parts, name)])
-  const texts = TEXTS.map((name) => [name, parts.flatMap((part) => part[name])])
-  const columns = Object.fromEntries([...numbers, ...small, ...texts]) as Numbers & Small & Texts
-  let at = 0
-  let sourcesBefore = 0
-  for (const part of parts) {
-    for (let row = at; row < at + part.rows; row++)
-      columns.source[row] = (columns.source[row] ?? 0) + sourcesBefore
-    at += part.rows
-    sourcesBefore += part.sources.length
+  const numbers = NUMBERS.map((name) => [name, new Float64Array(...parts.next(F64_BYTES))])
+  const small = SMALL.map((name) => [name, new Uint32Array(...parts.next(U32_BYTES))])
+  const texts = TEXTS.map((name) => [
+    name,
+    textsOf(new Uint32Array(...parts.next(U32_BYTES)), Buffer.from(...parts.next(1))),
+  ])
+  return {
+    ...(Object.fromEntries([...numbers, ...small]) as Numbers & Small),
+    texts: Object.fromEntries(texts) as Record<(typeof TEXTS)[number], T>,
+    rows: view.getUint32(0, true),
+    sources: JSON.parse(Buffer.from(...parts.next(1)).toString('utf8')) as Source[],
+    levels: ENCODED_LEVELS,
   }
-  return { ...columns, rows, sources: parts.flatMap((part) => part.sources), levels: ENCODED_LEVELS }
-}
-
-function joined<A extends Float64Array | Uint32Array, N extends string>(
-  into: A,
-  parts: readonly Readonly<Record<N, A>>[],
-  name: N,
-): A {
-  let at = 0
-  for (const part of parts) {
-    into.set(part[name], at)
-    at += part[name].length
-  }
-  return into
 }
 
 export function decodeRecords(bytes: Uint8Array): LogRecord[] {
@@ -304,11 +305,38 @@ function packText(column: readonly string[]): Uint8Array {
   return packed
 }
 
-function unpackText(lengths: Uint32Array, packed: ArrayBuffer): string[] {
-  const bytes = Buffer.from(packed)
-  const text = bytes.toString(bytes[0] === LATIN1 ? 'latin1' : 'utf8', 1)
+function unpackText(lengths: Uint32Array, packed: Buffer): string[] {
+  const text = packed.toString(packed[0] === LATIN1 ? 'latin1' : 'utf8', 1)
   let at = 0
   return Array.from(lengths, (length) => text.slice(at, (at += length)))
+}
+
+function joinedText(lengths: Uint32Array, packed: Buffer): ChunkTexts {
+  const bytes = packed.subarray(1)
+  const isAscii = packed[0] === LATIN1
+  return { bytes, lengths: isAscii ? lengths : lengthsInBytes(bytes, lengths), isAscii }
+}
+
+/** The single texts. */
+export function textsOf({ bytes, lengths, isAscii }: ChunkTexts): string[] {
+  let at = 0
+  if (!isAscii) return Array.from(lengths, (length) => bytes.toString('utf8', at, (at += length)))
+  const text = bytes.toString('latin1')
+  return Array.from(lengths, (length) => text.slice(at, (at += length)))
+}
+
+/** A character takes one UTF-16 unit, or two where UTF-8 needs four bytes. */
+function lengthsInBytes(bytes: Uint8Array, lengths: Uint32Array): Uint32Array {
+  let at = 0
+  return lengths.map((units) => {
+    const start = at
+    for (let left = units; left > 0; left--) {
+      const first = bytes[at] ?? 0
+      at += first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
+      if (first >= 0xf0) left--
+    }
+    return at - start
+  })
 }
 
 function assemble(rows: number, parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -326,18 +354,20 @@ function assemble(rows: number, parts: readonly Uint8Array[]): Uint8Array<ArrayB
   return bytes
 }
 
-/** Copies of the parts, one after the other: a WAL frame does not start at a multiple of 8. */
-function splitParts(bytes: Uint8Array, view: DataView): { next(): ArrayBuffer } {
+/** Where the parts are, one after the other. What does not start at a multiple of 8, as a chunk in the WAL, is copied. */
+function splitParts(given: Uint8Array, view: DataView) {
+  const bytes = given.byteOffset % PART_ALIGN === 0 ? given : Uint8Array.from(given)
   const count = view.getUint32(4, true)
   let at = aligned(8 + 4 * count)
   let index = 0
   return {
-    next() {
+    /** Buffer, offset and length in items of so many bytes. */
+    next(itemBytes: number): [ArrayBuffer, number, number] {
       const length = view.getUint32(8 + 4 * index, true)
       const from = bytes.byteOffset + at
       index += 1
       at += aligned(length)
-      return bytes.buffer.slice(from, from + length) as ArrayBuffer
+      return [bytes.buffer as ArrayBuffer, from, length / itemBytes]
     },
   }
 }

@@ -1,36 +1,18 @@
-import { BIGINT, DOUBLE, DuckDBDataChunk, DuckDBInstance, INTEGER, VARCHAR } from '@duckdb/node-api'
-import type {
-  DuckDBAppender,
-  DuckDBConnection,
-  DuckDBMaterializedResult,
-  DuckDBVector,
-} from '@duckdb/node-api'
+import { DuckDBInstance } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBDataChunk, DuckDBMaterializedResult } from '@duckdb/node-api'
 import bindings from '@duckdb/node-bindings'
+import { createTableWriter } from './table-writer.ts'
+import type { TableWriter } from './table-writer.ts'
 import { createWidth } from './width.ts'
 
-const ROWS_PER_CHUNK = 2048
 const INT_HIGH = 2 ** 32
 /** A text in a chunk: its length, and where it is, or, when it has at most so many bytes, itself. */
 const TEXT_BYTES = 16
 const TEXT_INLINE_MAX = 12
 const TEXT_INLINE_AT = 4
 const TEXT_POINTER_AT = 8
-const TYPES = { bigint: BIGINT, integer: INTEGER, double: DOUBLE, varchar: VARCHAR }
 
-export type ColumnType = keyof typeof TYPES
 export type Cell = string | number
-
-/** One column of the rows to be added. */
-export type ColumnSource =
-  | { readonly type: 'varchar'; readonly at: (row: number) => string }
-  | { readonly type: 'bigint' | 'integer' | 'double'; readonly at: (row: number) => number }
-
-export interface TableWriter {
-  /** Adds rows; they can be read after `flush`. */
-  add(rows: number, columns: readonly ColumnSource[]): void
-  flush(): void
-  close(): void
-}
 
 /** A whole result, read a chunk (at most 2,048 rows) at a time. Select integers as DOUBLE: a BIGINT would come as a bigint. */
 export interface SqlResult {
@@ -91,7 +73,7 @@ export async function openDuckDb({ memoryMbMax, threads, tempDir }: SqlOptions):
   return {
     run: (statement, signal) => width.narrow(() => run(statement, signal)),
     runWide: (statement, signal) => width.wide(() => run(statement, signal)),
-    writer: async (table) => writerOver(await writers.createAppender(table)),
+    writer: async (table) => createTableWriter(await writers.createAppender(table)),
     close() {
       writers.closeSync()
       instance.closeSync()
@@ -190,41 +172,4 @@ function addPieces(chunk: DuckDBDataChunk, column: number, rows: number, pieces:
 function bytesOf({ texts, at, inline, bytes }: Piece): Uint8Array {
   if (inline) return texts.subarray(at, at + bytes)
   return bindings.get_data_from_pointer(texts.buffer as ArrayBuffer, texts.byteOffset + at, bytes)
-}
-
-function writerOver(appender: DuckDBAppender): TableWriter {
-  let reused: DuckDBDataChunk | undefined
-  return {
-    add(rows, columns) {
-      const chunk = (reused ??= DuckDBDataChunk.create(columns.map(({ type }) => TYPES[type])))
-      for (let from = 0; from < rows; from += ROWS_PER_CHUNK) {
-        chunk.reset()
-        chunk.rowCount = Math.min(ROWS_PER_CHUNK, rows - from)
-        columns.forEach((column, index) => fill(chunk.getColumnVector(index), column, from, chunk.rowCount))
-        appender.appendDataChunk(chunk)
-      }
-    },
-    flush: () => appender.flushSync(),
-    close: () => appender.closeSync(),
-  }
-}
-
-/** Every cell has to be set: an unset string makes DuckDB read wild memory. Nulls are avoided: setting one is slow. */
-function fill(vector: DuckDBVector, { type, at }: ColumnSource, from: number, rows: number): void {
-  if (type === 'varchar') for (let row = 0; row < rows; row++) vector.setItem(row, at(from + row))
-  else if (type === 'bigint') fillBigInts(vector, at, from, rows)
-  else for (let row = 0; row < rows; row++) vector.setItem(row, at(from + row))
-  vector.flush()
-}
-
-/** Writes the two halves of each integer: converting numbers to BigInts costs more. */
-function fillBigInts(vector: DuckDBVector, at: (row: number) => number, from: number, rows: number): void {
-  const items = new BigInt64Array(rows)
-  const halves = new Uint32Array(items.buffer)
-  for (let row = 0; row < rows; row++) {
-    const value = at(from + row)
-    halves[2 * row] = value >>> 0
-    halves[2 * row + 1] = Math.floor(value / INT_HIGH)
-  }
-  for (let row = 0; row < rows; row++) vector.setItem(row, items[row] ?? 0n)
 }

@@ -1,16 +1,17 @@
 import { ServiceError } from '../../core/errors.ts'
-import { mergeColumns, SOURCE_FIELDS } from './columns.ts'
-import type { Columns, Source } from './columns.ts'
-import type { ColumnSource, ColumnType, Sql, TableWriter } from './duckdb.ts'
+import { SOURCE_FIELDS } from './columns.ts'
+import type { JoinedColumns, Source } from './columns.ts'
+import type { Sql } from './duckdb.ts'
+import { createHotTexts } from './hot-texts.ts'
+import type { HotTexts } from './hot-texts.ts'
 import type { CountedRecord, Policies } from './partitions.ts'
+import type { Cells, ColumnType, TableWriter } from './table-writer.ts'
 
 /** Stands for "absent" in the hot table, where a NULL would be slow to write. */
 const NO_OFFSET = -(2 ** 53)
 
-/** Rows that wait to be written together: the engine's chunks are that long, and a chunk costs as much with one row as when it is full. */
-const WAITING_ROWS_MAX = 2_048
-/** A flush of 1,000 rows costs 2.2 µs a row, one of 8,000 costs 1.2. Whoever reads waits for the flush of so many at most: 10 ms. */
-const UNFLUSHED_ROWS_MAX = 8_192
+/** A flush costs some ms, however few rows it has. Whoever reads waits for the flush of so many at most: 20 ms. */
+const UNFLUSHED_ROWS_MAX = 32_768
 
 const ROW_COLUMNS = {
   pos: 'bigint',
@@ -19,7 +20,6 @@ const ROW_COLUMNS = {
   seq: 'bigint',
   idx: 'integer',
   src: 'integer',
-  level: 'varchar',
   message: 'varchar',
   raw_offset: 'bigint',
   trace: 'varchar',
@@ -34,7 +34,7 @@ const ROW_COLUMNS = {
 
 const SOURCE_COLUMNS = {
   src: 'integer',
-  ...Object.fromEntries(SOURCE_FIELDS.map((name) => [name, 'varchar'])),
+  ...Object.fromEntries([...SOURCE_FIELDS, 'level'].map((name) => [name, 'varchar'])),
 }
 
 /** The columns of a segment, in this order; `pos` is the arrival position, (stream, seq, idx) the event id. */
@@ -48,7 +48,7 @@ export interface HotTable {
   /** All of its records are plain (plain.ts). */
   readonly isPlain: boolean
   /** Adds records at the positions from `firstPosition` on, and gives each to `onRow`; readable after `flush`. Throws STORE_UNAVAILABLE, as all do here once something failed. */
-  add(columns: Columns, firstPosition: number, onRow: (row: CountedRecord) => void): void
+  add(columns: JoinedColumns, firstPosition: number, onRow: (row: CountedRecord) => void): void
   /** Costs next to nothing when nothing was added. */
   flush(): void
   /** SELECT of the records up to `position` that the condition holds for, with the columns of a segment. */
@@ -57,6 +57,7 @@ export interface HotTable {
   rowsWhere(conditions: readonly string[]): string
   /** SELECT of the `time` of the records that the condition holds for. */
   timesWhere(condition: string): string
+  readonly addWords: HotTexts['addWords']
   /** No more records are added. */
   finish(): void
   drop(): Promise<void>
@@ -79,9 +80,7 @@ export async function createHotTable(sql: Sql, gen: number, policies: Policies):
   await sql.run(`CREATE OR REPLACE TABLE ${shared} (${declared(SOURCE_COLUMNS)})`)
   const rowWriter = await sql.writer(rows)
   const sources = createSourceTable(await sql.writer(shared))
-  let waiting: Columns[] = []
-  let waitingClasses: number[] = []
-  let positions: number[] = []
+  const texts = createHotTexts()
   let unflushed = 0
   let isPlain = true
   let failure: ServiceError | undefined
@@ -99,22 +98,21 @@ export async function createHotTable(sql: Sql, gen: number, policies: Policies):
 
   function flush() {
     if (unflushed === 0) return
-    write()
     sources.flush()
     rowWriter.flush()
     unflushed = 0
   }
 
   function add(...[columns, firstPosition, onRow]: Parameters<HotTable['add']>) {
-    waiting.push(columns)
+    const { rows, levels, sources: from } = columns
     const classAt = createClassReader(columns, policies)
-    const { sources: from, levels } = columns
-    for (let row = 0; row < columns.rows; row++) {
-      const classIndex = classAt(row)
-      const position = firstPosition + row
-      positions.push(position)
+    const sourceAt = createSourceReader(columns, sources)
+    const own = { pos: new Float64Array(rows), src: new Uint32Array(rows), class: new Uint32Array(rows) }
+    for (let row = 0; row < rows; row++) {
+      const classIndex = (own.class[row] = classAt(row))
+      const position = (own.pos[row] = firstPosition + row)
+      own.src[row] = sourceAt(row)
       isPlain &&= columns.plain[row] === 1
-      waitingClasses.push(classIndex)
       onRow({
         classIndex,
         position,
@@ -124,19 +122,10 @@ export async function createHotTable(sql: Sql, gen: number, policies: Policies):
         service: from[columns.source[row] ?? 0]?.service ?? '',
       })
     }
-    unflushed += columns.rows
-    if (positions.length >= WAITING_ROWS_MAX) write()
+    rowWriter.add(rows, rowCells(columns, own))
+    texts.add(columns, own.class)
+    unflushed += rows
     if (unflushed >= UNFLUSHED_ROWS_MAX) flush()
-  }
-
-  function write() {
-    if (positions.length === 0) return
-    const columns = mergeColumns(waiting)
-    const sourceOf = columns.sources.map((source) => sources.indexOf(source))
-    rowWriter.add(columns.rows, rowSources(columns, { sourceOf, positions, classes: waitingClasses }))
-    waiting = []
-    waitingClasses = []
-    positions = []
   }
 
   const joined = (selected: string) =>
@@ -151,6 +140,7 @@ export async function createHotTable(sql: Sql, gen: number, policies: Policies):
     relation: (position, condition = 'true') => joined(selectWhere(`pos <= ${position} AND ${condition}`)),
     rowsWhere: (conditions) => joined(conditions.map(selectWhere).join(' UNION ALL ')),
     timesWhere: (condition) => `SELECT time FROM ${rows} WHERE ${condition}`,
+    addWords: (wanted, builder) => texts.addWords(wanted, builder),
     finish: () =>
       whole(() => {
         flush()
@@ -166,7 +156,7 @@ export async function createHotTable(sql: Sql, gen: number, policies: Policies):
 
 /** The class follows from what few records of a chunk differ in. */
 function createClassReader(
-  { sources, levels, source, level }: Columns,
+  { sources, levels, source, level }: JoinedColumns,
   { classes, classOf }: Policies,
 ): (row: number) => number {
   if (classes.length === 1) return () => 0
@@ -186,66 +176,64 @@ function declared(columns: Readonly<Record<string, string>>): string {
     .join(', ')
 }
 
-interface RowFacts {
-  readonly sourceOf: readonly number[]
-  readonly positions: readonly number[]
-  readonly classes: readonly number[]
-}
-
-function rowSources(columns: Columns, { sourceOf, positions, classes }: RowFacts): ColumnSource[] {
-  const { levels, level, source, offset } = columns
-  const at: Readonly<Record<keyof typeof ROW_COLUMNS, (row: number) => number | string>> = {
-    pos: (row) => positions[row] ?? NaN,
-    time: from(columns.time),
-    ingested: from(columns.ingested),
-    seq: from(columns.seq),
-    idx: from(columns.index),
-    src: (row) => sourceOf[source[row] ?? 0] ?? 0,
-    level: (row) => levels[level[row] ?? 0] ?? '',
-    message: textFrom(columns.message),
-    raw_offset: (row) => (Number.isNaN(offset[row]) ? NO_OFFSET : (offset[row] ?? NO_OFFSET)),
-    trace: textFrom(columns.trace),
-    pattern: textFrom(columns.pattern),
-    raw_status: from(columns.status),
-    raw_latency: from(columns.latency),
-    raw_bytes: from(columns.bytes),
-    attrs: textFrom(columns.attrs),
-    raw_plain: from(columns.plain),
-    class: (row) => classes[row] ?? 0,
+/** The number of a row's source and level in the second table. */
+function createSourceReader(
+  { sources, levels, source, level }: JoinedColumns,
+  table: ReturnType<typeof createSourceTable>,
+): (row: number) => number {
+  const known: (number | undefined)[] = []
+  return (row) => {
+    const key = (source[row] ?? 0) * levels.length + (level[row] ?? 0)
+    const before = known[key]
+    const from = sources[source[row] ?? 0]
+    if (before !== undefined || from === undefined) return before ?? 0
+    return (known[key] = table.indexOf(from, levels[level[row] ?? 0] ?? ''))
   }
-  return Object.entries(ROW_COLUMNS).map(
-    ([name, type]) => ({ type, at: at[name as keyof typeof ROW_COLUMNS] }) as ColumnSource,
-  )
 }
 
-function from(values: Float64Array | Uint32Array): (row: number) => number {
-  return (row) => values[row] ?? NaN
-}
+type OwnCells = Readonly<Record<'pos' | 'src' | 'class', Float64Array | Uint32Array>>
 
-function textFrom(values: readonly string[]): (row: number) => string {
-  return (row) => values[row] ?? ''
+function rowCells(columns: JoinedColumns, own: OwnCells): Cells[] {
+  const { texts } = columns
+  const cells: Readonly<Record<keyof typeof ROW_COLUMNS, Cells | Float64Array | Uint32Array>> = {
+    ...own,
+    time: columns.time,
+    ingested: columns.ingested,
+    seq: columns.seq,
+    idx: columns.index,
+    message: { type: 'varchar', texts: texts.message },
+    raw_offset: columns.offset.map((offset) => (Number.isNaN(offset) ? NO_OFFSET : offset)),
+    trace: { type: 'varchar', texts: texts.trace },
+    pattern: { type: 'varchar', texts: texts.pattern },
+    raw_status: columns.status,
+    raw_latency: columns.latency,
+    raw_bytes: columns.bytes,
+    attrs: { type: 'varchar', texts: texts.attrs },
+    raw_plain: columns.plain,
+  }
+  return Object.entries(ROW_COLUMNS).map(([name, type]) => {
+    const given = cells[name as keyof typeof ROW_COLUMNS]
+    return 'type' in given ? given : ({ type, values: given } as Cells)
+  })
 }
 
 function createSourceTable(writer: TableWriter) {
   const known = new Map<string, number>()
-  let last: readonly [string, number] = ['', -1]
   let dirty = false
 
-  function add(source: Source): number {
+  function add(texts: readonly string[]): number {
     const index = known.size
-    const cells = SOURCE_FIELDS.map((name): ColumnSource => ({ type: 'varchar', at: () => source[name] }))
-    writer.add(1, [{ type: 'integer', at: () => index }, ...cells])
+    writer.add(1, [{ type: 'integer', values: Uint32Array.of(index) }, ...texts.map(oneCell)])
     dirty = true
     return index
   }
 
   return {
-    indexOf(source: Source): number {
-      const key = JSON.stringify(SOURCE_FIELDS.map((name) => source[name]))
-      if (last[0] === key) return last[1]
-      const index = known.get(key) ?? add(source)
+    indexOf(source: Source, level: string): number {
+      const texts = [...SOURCE_FIELDS.map((name) => source[name]), level]
+      const key = JSON.stringify(texts)
+      const index = known.get(key) ?? add(texts)
       known.set(key, index)
-      last = [key, index]
       return index
     },
     flush() {
@@ -254,4 +242,9 @@ function createSourceTable(writer: TableWriter) {
     },
     close: () => writer.close(),
   }
+}
+
+function oneCell(text: string): Cells {
+  const bytes = Buffer.from(text)
+  return { type: 'varchar', texts: { bytes, lengths: Uint32Array.of(bytes.length) } }
 }

@@ -1,6 +1,6 @@
 import { isDiskFull } from '../../core/fs.ts'
 import { ServiceError, messageOf } from '../../core/errors.ts'
-import type { Clock, Logger } from '../../core/ports.ts'
+import type { Clock, Logger, TimeRange } from '../../core/ports.ts'
 import type { SegmentFacts } from './catalog.ts'
 import type { Sql } from './duckdb.ts'
 import { inPartition } from './hot-table.ts'
@@ -8,6 +8,7 @@ import type { Journal, LedgerSnapshot } from './journal.ts'
 import type { HotPartition, Policies } from './partitions.ts'
 import { LEVELS, writeSegment } from './segment-writer.ts'
 import type { Generation, Shelf } from './shelf.ts'
+import type { WordIndexBuilder } from './word-index.ts'
 
 /** Generations in memory beside the one that takes records; more batches wait until one is sealed. */
 const WAITING_MAX = 3
@@ -137,6 +138,8 @@ function writePartition(
     times: table.timesWhere(inIt),
     rowsWhere: (conditions: readonly string[]) =>
       table.rowsWhere(conditions.map((condition) => `${inIt} AND ${condition}`)),
+    addWords: (range: TimeRange, builder: WordIndexBuilder) =>
+      table.addWords({ ...hot, slotEndMs: partition.slotEndMs, ...range }, builder),
   }
   const { firstPosition, lastPosition } = hot
   const expected = { ...partition, records: hot.records, firstPosition, lastPosition }

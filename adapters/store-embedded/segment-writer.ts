@@ -1,4 +1,5 @@
 import { indexBlocks } from './block-reader.ts'
+import type { BlockTimes, WordSource } from './block-reader.ts'
 import type { SegmentEntry, SegmentFacts } from './catalog.ts'
 import type { Sql, SqlResult } from './duckdb.ts'
 import type { Journal } from './journal.ts'
@@ -21,6 +22,8 @@ export interface SegmentSource {
   readonly times: string
   /** SELECT of those that any of the conditions on `time` or `pos` holds for, one after the other, with the columns of a hot table. */
   rowsWhere(conditions: readonly string[]): string
+  /** Their words, when they are at hand; else they are read from the new file. */
+  readonly addWords?: WordSource
 }
 
 export interface WriteOptions {
@@ -65,7 +68,10 @@ export async function writeSegment(
       options.signal,
     )
     const promoted = await exactlyPromoted(sql, path, chosen, options.signal)
-    const { bytes, ...facts } = await indexBlocks(sql, path, slicesOf(cuts.blocks), options.signal)
+    const { bytes, ...facts } = await indexBlocks(sql, path, blocksOf(cuts.blocks), {
+      words: source.addWords,
+      signal: options.signal,
+    })
     if (facts.records !== expected.records)
       throw new Error(`a segment has ${facts.records} records instead of ${expected.records}`)
     await journal.writeDraft(id, 'index', bytes)
@@ -91,7 +97,7 @@ export async function rebuildFile(
     return journal.rebuild(segment, 'rollup', rollups)
   }
   const { blocks } = await cutsOf(sql, `SELECT time FROM read_parquet(${sqlText(path)})`, records)
-  const { bytes, ...found } = await indexBlocks(sql, path, slicesOf(blocks))
+  const { bytes, ...found } = await indexBlocks(sql, path, blocksOf(blocks))
   if (found.records !== records)
     throw new Error(`a segment has ${found.records} records instead of ${records}`)
   await journal.writeDraft(id, 'index', bytes)
@@ -158,6 +164,14 @@ function slicesOf(cuts: readonly number[]): readonly string[] {
     const parts = [at === 0 ? [] : `time >= ${fromMs}`, toMs === undefined ? [] : `time < ${toMs}`].flat()
     return parts.join(' AND ')
   })
+}
+
+function blocksOf(cuts: readonly number[]): readonly BlockTimes[] {
+  return slicesOf(cuts).map((condition, at) => ({
+    condition,
+    fromMs: at === 0 ? -Infinity : (cuts[at] ?? -Infinity),
+    toMs: cuts[at + 1] ?? Infinity,
+  }))
 }
 
 function rowsIn(result: SqlResult): (string | number | undefined)[][] {

@@ -13,10 +13,20 @@ export interface HashSeed {
  */
 export type TokenListener = (low: number, high: number, start: number, end: number) => void
 
+/** A text among others. */
+export interface TextSpan {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+}
+
 export interface TokenScanner {
   scanText(text: string): void
   /** The leaf values of an object that JSON.stringify wrote: values are scalars or lists of scalars. '' is no object. */
   scanAttrs(json: string): void
+  /** The same with texts that are UTF-8 already. While it runs, the byte behind the text is another one. */
+  scanTextIn(span: TextSpan): void
+  scanAttrsIn(span: TextSpan): void
   textOf(start: number, end: number): string
 }
 
@@ -80,21 +90,42 @@ function mixed(hash: number): number {
  * Texts must be well-formed Unicode.
  */
 export function createTokenScanner(seed: HashSeed, onToken: TokenListener): TokenScanner {
-  let bytes = Buffer.allocUnsafe(SCRATCH_BYTES)
-  let length = 0
+  let scratch: Buffer = Buffer.allocUnsafe(SCRATCH_BYTES)
+  let bytes: Buffer = scratch
+  let start = 0
+  let end = 0
   let listed = '' // the token that was told of by `tellEach`
 
   function take(text: string): void {
     const needed = text.length * UTF8_BYTES_PER_UNIT_MAX + 1
-    if (needed > bytes.length) bytes = Buffer.allocUnsafe(needed * 2)
-    length = bytes.write(text, 'utf8')
-    bytes[length] = END_OF_BYTES
+    if (needed > scratch.length) scratch = Buffer.allocUnsafe(needed * 2)
+    bytes = scratch
+    start = 0
+    end = bytes.write(text, 'utf8')
+    bytes[end] = END_OF_BYTES
+  }
+
+  function within(span: TextSpan, work: () => void): void {
+    if (span.end === span.bytes.length) {
+      take(span.bytes.toString('utf8', span.start, span.end))
+      return work()
+    }
+    const behind = span.bytes[span.end] ?? 0
+    bytes = span.bytes
+    start = span.start
+    end = span.end
+    bytes[end] = END_OF_BYTES
+    try {
+      work()
+    } finally {
+      bytes[end] = behind
+    }
   }
 
   /** Tells of the tokens from `at` to what ends them; returns where that is, or UNSURE_AT. */
   function scan(from: number, classes: Uint8Array): number {
     const source = bytes
-    let [start, { low, high }] = [from, seed]
+    let [first, { low, high }] = [from, seed]
     for (let at = from; ; at++) {
       const kind = classes[source[at] ?? 0] ?? 0
       if (kind > UNSURE) {
@@ -103,10 +134,10 @@ export function createTokenScanner(seed: HashSeed, onToken: TokenListener): Toke
         high ^= high >>> 15
         continue
       }
-      if (kind === UNSURE || at - start > TOKEN_CHARS_MAX) return UNSURE_AT
-      if (at > start) onToken(mixed(low ^ high), mixed(high + Math.imul(low, HIGH_PRIME)), start, at)
+      if (kind === UNSURE || at - first > TOKEN_CHARS_MAX) return UNSURE_AT
+      if (at > first) onToken(mixed(low ^ high), mixed(high + Math.imul(low, HIGH_PRIME)), first, at)
       if (kind === ENDS) return at
-      start = at + 1
+      first = at + 1
       low = seed.low
       high = seed.high
     }
@@ -124,7 +155,7 @@ export function createTokenScanner(seed: HashSeed, onToken: TokenListener): Toke
   /** `at` is behind the opening quote; returns where the closing one is. */
   function endOfString(from: number): number {
     let at = from
-    while (bytes[at] !== QUOTE && at < length) at += bytes[at] === BACKSLASH ? 2 : 1
+    while (bytes[at] !== QUOTE && at < end) at += bytes[at] === BACKSLASH ? 2 : 1
     return at
   }
 
@@ -133,39 +164,51 @@ export function createTokenScanner(seed: HashSeed, onToken: TokenListener): Toke
     if (bytes[at] !== QUOTE) return scan(at, LITERAL_CLASSES)
     const sureEnd = scan(at + 1, STRING_CLASSES)
     if (sureEnd !== UNSURE_AT) return sureEnd + 1
-    const end = endOfString(at + 1) + 1
-    if (end > length) throw notFlat()
-    tellEach(JSON.parse(bytes.toString('utf8', at, end)) as string)
-    return end
+    const behind = endOfString(at + 1) + 1
+    if (behind > end) throw notFlat()
+    tellEach(JSON.parse(bytes.toString('utf8', at, behind)) as string)
+    return behind
   }
 
   function scanValue(from: number): number {
     if (bytes[from] !== OPEN_LIST) return scanScalar(from)
     let at = from + 1
-    while (bytes[at] !== CLOSE_LIST && at < length) {
+    while (bytes[at] !== CLOSE_LIST && at < end) {
       at = scanScalar(at)
       if (bytes[at] === COMMA) at++
     }
     return at + 1
   }
 
+  function scanText(): void {
+    if (scan(start, TEXT_CLASSES) === UNSURE_AT) tellEach(bytes.toString('utf8', start, end))
+  }
+
+  function scanAttrs(): void {
+    let at = start + 1
+    while (bytes[at] === QUOTE && at < end) {
+      const colon = endOfString(at + 1) + 1
+      at = scanValue(colon + 1) + 1 // the comma or the closing brace
+    }
+    if (at !== end) throw notFlat()
+  }
+
   return {
     scanText(text) {
       take(text)
-      if (scan(0, TEXT_CLASSES) === UNSURE_AT) tellEach(text)
+      scanText()
     },
     scanAttrs(json) {
       if (json === '' || json === '{}') return
       take(json)
-      let at = 1
-      while (bytes[at] === QUOTE && at < length) {
-        const colon = endOfString(at + 1) + 1
-        at = scanValue(colon + 1) + 1 // the comma or the closing brace
-      }
-      if (at !== length) throw notFlat()
+      scanAttrs()
     },
-    textOf(start, end) {
-      return start === UNSURE_AT ? listed : bytes.toString('latin1', start, end).toLowerCase()
+    scanTextIn: (span) => within(span, scanText),
+    scanAttrsIn(span) {
+      if (span.end - span.start > '{}'.length) within(span, scanAttrs)
+    },
+    textOf(from, to) {
+      return from === UNSURE_AT ? listed : bytes.toString('latin1', from, to).toLowerCase()
     },
   }
 }

@@ -3,7 +3,7 @@ import { addToBloom, createBloom, createFullBloom, mayBeInBloom } from './bloom.
 import { createPairCounts } from './pair-counts.ts'
 import type { PairCounts } from './pair-counts.ts'
 import { createTokenScanner, hashToken } from './token-hash.ts'
-import type { HashSeed } from './token-hash.ts'
+import type { HashSeed, TextSpan } from './token-hash.ts'
 
 /** A word is listed with its patterns when at least so many records of one pattern have it, ... */
 const LISTED_RECORDS_MIN = 16
@@ -41,6 +41,8 @@ export interface WordIndex {
 export interface WordIndexBuilder {
   /** `attrs` is what JSON.stringify made of a record's attrs, or ''. Texts are well-formed Unicode. */
   add(message: string, attrs: string, pattern: string, trace: string): void
+  /** The same with texts that are UTF-8 already. */
+  addBytes(message: TextSpan, attrs: TextSpan, pattern: string, trace: string): void
   /** The index of the records added since the last call; its memory is kept for the next block. */
   finish(): Uint8Array
 }
@@ -120,16 +122,26 @@ export function createWordIndexBuilder(pairsMax?: number): WordIndexBuilder {
     traces = 0
   }
 
+  /** The next words are those of a new record. */
+  function start(pattern: string, trace: string): void {
+    records++
+    group = groupOf(pattern)
+    recordsOf[group] = (recordsOf[group] ?? 0) + 1
+    if (trace === '') return
+    const { low, high } = hashToken(trace, seed)
+    if (pairs.add(low, high, TRACES, records) === 1) traces++
+  }
+
   return {
     add(message, attrs, pattern, trace) {
-      records++
-      group = groupOf(pattern)
-      recordsOf[group] = (recordsOf[group] ?? 0) + 1
+      start(pattern, trace)
       scanner.scanText(message)
       scanner.scanAttrs(attrs)
-      if (trace === '') return
-      const { low, high } = hashToken(trace, seed)
-      if (pairs.add(low, high, TRACES, records) === 1) traces++
+    },
+    addBytes(message, attrs, pattern, trace) {
+      start(pattern, trace)
+      scanner.scanTextIn(message)
+      scanner.scanAttrsIn(attrs)
     },
     finish() {
       const words = listWords()

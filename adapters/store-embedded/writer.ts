@@ -4,7 +4,7 @@ import type { Ledger } from '../../core/ledger/apply.ts'
 import type { BatchKey, LedgerNote } from '../../core/ledger/types.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
 import { withPurged } from '../store-purged.ts'
-import { decodeColumns } from './columns.ts'
+import { joinedColumns } from './columns.ts'
 import { createHotTable } from './hot-table.ts'
 import type { Sql } from './duckdb.ts'
 import type { Journal } from './journal.ts'
@@ -73,7 +73,7 @@ export function addToTable(generation: Generation, batch: EncodedBatch, firstPos
   let position = firstPosition
   if (generation.records === 0) generation.firstPosition = firstPosition
   for (const chunk of batch.chunks) {
-    const columns = decodeColumns(chunk)
+    const columns = joinedColumns(chunk)
     table.add(columns, position, (row) => {
       partitions.add(row)
       if (row.timeMs < generation.minMs) generation.minMs = row.timeMs

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createTokenScanner, hashToken } from '../../../../adapters/store-embedded/token-hash.ts'
-import type { TokenScanner } from '../../../../adapters/store-embedded/token-hash.ts'
+import type { TextSpan, TokenScanner } from '../../../../adapters/store-embedded/token-hash.ts'
 import { heldAttrs } from '../../../../adapters/store-record.ts'
 import { searchedTexts } from '../../../../core/query/matches.ts'
 import { tokenize } from '../../../../core/query/tokenize.ts'
@@ -69,6 +69,27 @@ describe('token scanner', () => {
         expect(tokensOf((scanner) => scanner.scanAttrs(json))).toEqual(tokensOfAttrs(value))
       }),
       { numRuns: 1_000 },
+    )
+  })
+
+  test('finds the same in texts among others, and leaves them as they are', () => {
+    fc.assert(
+      fc.property(text, attrs, text, (before, value, behind) => {
+        const texts = [before, JSON.stringify(value), behind]
+        const bytes = Buffer.from(texts.join(''))
+        const [first = 0, second = 0] = texts.map((part) => Buffer.byteLength(part))
+        const spans = [0, first, first + second, bytes.length].map((start, at, ends) => ({
+          bytes,
+          start,
+          end: ends[at + 1] ?? start,
+        }))
+        const [one, json, last] = spans as [TextSpan, TextSpan, TextSpan]
+        expect(tokensOf((scanner) => scanner.scanTextIn(one))).toEqual(sorted(tokenize(before)))
+        expect(tokensOf((scanner) => scanner.scanAttrsIn(json))).toEqual(tokensOfAttrs(value))
+        expect(tokensOf((scanner) => scanner.scanTextIn(last))).toEqual(sorted(tokenize(behind)))
+        expect(bytes.toString()).toBe(texts.join(''))
+      }),
+      { numRuns: 500 },
     )
   })
 
