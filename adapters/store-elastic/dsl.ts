@@ -1,10 +1,10 @@
-import { EVENT_ID_CHARS } from '../../core/event-id.ts'
 import { ATTR_VALUE_COMPARED_BYTES_MAX } from '../../core/query/matches.ts'
 import type { QueryNode, QueryPlan, TokenPattern } from '../../core/query/plan.ts'
 import { RECORD_FIELDS, isFieldName } from '../../core/record.ts'
 import type { FieldName } from '../../core/record.ts'
+import { ATTR_KEY_BYTES_MAX, TERM_BYTES_MAX, attrKey, sortableHex } from './documents.ts'
 import { isAnyRepeat, luceneRegex, readRegex } from './lucene-regex.ts'
-import { NUMBER_MAX_HEX, NUMBER_MIN_HEX, numberHex } from './number-hex.ts'
+import { DOCUMENT_FIELDS } from './mappings.ts'
 
 /** A query of Elasticsearch, as it stands in a request. */
 export type Dsl = Readonly<Record<string, object>>
@@ -20,32 +20,27 @@ export interface Condition {
 }
 
 /**
- * `engine`: patterns are left to Elasticsearch where it can have them exactly. It may still refuse one, for how many different words it
- * finds or how hard it is to compile; the same question is then asked with `matcher`, which asks for no more than it can never refuse.
+ * What is left to Elasticsearch. `phrases`: every pattern that it can have exactly. It may refuse one all the same, for how many words
+ * there are that fit, or for how hard it is to compile; the question is then asked again with less. `tokens`: no pattern inside a
+ * phrase, where it counts the words. `prefixes`: of the patterns only prefixes, which it never refuses.
  */
-export type Patterns = 'engine' | 'matcher'
+export const PATTERNS = ['phrases', 'tokens', 'prefixes'] as const
+export type Patterns = (typeof PATTERNS)[number]
 
 export const ALL: Dsl = { match_all: {} }
 export const NONE: Dsl = { match_none: {} }
 
 /** Of the setting index.max_regex_length, which bounds prefixes, too. */
 const PATTERN_CHARS_MAX = 1_000
-/** A longer term is in no index of Lucene, and asking for it is an error. */
-const TERM_BYTES_MAX = 32_766
-/** Values of keyword fields that are shorter are always in the index. */
-const KEYWORD_CHARS_SURE = 1_024
-/** Longer keys of attrs need not be in the index: key and value are one term there. */
-const KEY_BYTES_SURE = 4_096
 /** Of the 30 levels that indices.query.bool.max_nested_depth allows, the ones that a plan may take. */
 const DEPTH_MAX = 20
 /** No date of JavaScript is beyond. */
 const TIME_MS_MAX = 8.64e15
-const EVENT_ID = new RegExp(`^[0-9a-v]{${EVENT_ID_CHARS}}$`)
 
 type Of<T extends QueryNode['type']> = Extract<QueryNode, { type: T }>
 type FieldNode = Exclude<QueryNode, { type: 'all' | 'and' | 'or' | 'not' | 'phrase' }>
 
-export function planToDsl({ root }: QueryPlan, patterns: Patterns = 'engine'): Condition {
+export function planToDsl({ root }: QueryPlan, patterns: Patterns = 'phrases'): Condition {
   return condition(root, patterns, 0)
 }
 
@@ -70,27 +65,14 @@ export function not(query: Dsl): Dsl {
   return query === NONE ? ALL : { bool: { must_not: [query] } }
 }
 
-/** Records whose value of this keyword field was too long for the index. */
-export function ignoredIn(field: FieldName): Dsl {
-  return IGNORED[field]
-}
-
-/** One object each, so that they are found to be the same. */
-const IGNORED = Object.fromEntries(
-  Object.entries(RECORD_FIELDS).map(([name, { ecs, kind }]) => [
-    name,
-    kind === 'keyword' && name !== 'id' && name !== 'level' ? { term: { _ignored: ecs } } : NONE,
-  ]),
-) as Readonly<Record<FieldName, Dsl>>
-
-/** Only records with this in their attrs have values that are counted. Null: the index cannot tell. */
+/** Records with this attr; null: the index cannot tell, as it takes no name that is so long. */
 export function attrExists(key: string): Dsl | null {
-  return isIndexedKey(key) ? { prefix: { [`attrs.${key}`]: '' } } : null
+  return Buffer.byteLength(key) > ATTR_KEY_BYTES_MAX ? null : { prefix: { [attrField(key)]: '' } }
 }
 
-/** Not in the index: Elasticsearch refuses keys with NUL, and very long ones. Such attrs are found by their words only. */
-export function isIndexedKey(key: string): boolean {
-  return !key.includes('\0') && key.isWellFormed() && Buffer.byteLength(key) <= KEY_BYTES_SURE
+/** The field that an attr is compared in. */
+export function attrField(key: string): string {
+  return `${DOCUMENT_FIELDS.attrs}.${attrKey(key)}`
 }
 
 /** Time as the range of a request, half-open. */
@@ -134,7 +116,7 @@ function negated({ sure, possible, maybe }: Condition): Condition {
 
 /** Words of the message, or of the message and the values of attrs. */
 function phrase({ field, tokens }: Of<'phrase'>, patterns: Patterns): Condition {
-  const texts = field === 'message' ? ['message'] : ['message', 'search']
+  const texts = field === 'message' ? ['message'] : ['message', DOCUMENT_FIELDS.search]
   return joined(
     texts.map((text) => phraseIn(text, tokens, patterns)),
     anyOf,
@@ -150,7 +132,7 @@ function phraseIn(text: string, tokens: readonly TokenPattern[], patterns: Patte
   const words = tokens.flatMap((token) => (token.type === 'token' ? token.text : []))
   if (words.length === tokens.length)
     return exactly({ match_phrase: { [text]: { query: words.join(' '), analyzer: 'whitespace' } } })
-  const intervals = patterns === 'engine' ? tokens.map(intervalOf) : [null]
+  const intervals = patterns === 'phrases' ? tokens.map(intervalOf) : [null]
   if (!intervals.includes(null))
     return exactly({ intervals: { [text]: { all_of: { ordered: true, max_gaps: 0, intervals } } } })
   return undecided(allOf(tokens.map((token) => tokenIn(text, token, patterns).possible)))
@@ -177,7 +159,7 @@ function intervalOf(token: TokenPattern): object | null {
 function patternQuery(field: string, source: string, patterns: Patterns): Dsl | null {
   const prefix = prefixOf(source)
   if (prefix !== null) return { prefix: { [field]: prefix } }
-  if (patterns === 'matcher') return null
+  if (patterns === 'prefixes') return null
   const tree = readRegex(source)
   const value = tree === null ? null : luceneRegex(tree)
   if (value === null || value.length > PATTERN_CHARS_MAX) return null
@@ -203,25 +185,18 @@ function recordField(node: FieldNode, field: FieldName, patterns: Patterns): Con
   if (kind === 'number' || kind === 'time') return numberField(node, field)
   if (node.type === 'range') return exactly(NONE)
   if (kind === 'text') return node.type === 'exists' ? exactly(exists(ecs)) : undecided(exists(ecs))
-  const ignored = ignoredIn(field)
-  if (node.type === 'exists') return exactly(field === 'id' ? ALL : anyOf([exists(ecs), ignored]))
-  if (node.type === 'equals') return keywordEquals(node.value, field)
-  if (node.type === 'prefix')
-    return orMaybe(node.prefix === '' ? exactly(exists(ecs)) : startsWith(ecs, node.prefix), ignored)
+  if (node.type === 'exists') return exactly(exists(ecs))
+  if (node.type === 'equals')
+    return exactly(equals(ecs, node.value === '' ? null : node.value, TERM_BYTES_MAX))
+  if (node.type === 'prefix') return node.prefix === '' ? exactly(exists(ecs)) : startsWith(ecs, node.prefix)
   const query = patternQuery(ecs, node.source, patterns)
-  return orMaybe(query === null ? undecided(exists(ecs)) : exactly(query), ignored)
+  return query === null ? undecided(exists(ecs)) : exactly(query)
 }
 
-function keywordEquals(value: string, field: FieldName): Condition {
-  if (value === '' || !value.isWellFormed() || (field === 'id' && !EVENT_ID.test(value))) return exactly(NONE)
-  if (value.length <= KEYWORD_CHARS_SURE) return exactly({ term: { [RECORD_FIELDS[field].ecs]: value } })
-  const indexed = Buffer.byteLength(value) <= TERM_BYTES_MAX
-  const term = indexed ? { term: { [RECORD_FIELDS[field].ecs]: value } } : NONE
-  return orMaybe(exactly(term), ignoredIn(field))
-}
-
-function orMaybe(decided: Condition, maybe: Dsl): Condition {
-  return joined([decided, undecided(maybe)], anyOf)
+/** Nothing is half of a surrogate pair, and no value is longer than the index takes. */
+function equals(field: string, value: string | null, bytesMax: number): Dsl {
+  if (value === null || !value.isWellFormed() || Buffer.byteLength(value) > bytesMax) return NONE
+  return { term: { [field]: value } }
 }
 
 /** A prefix may end in half of a surrogate pair, and be longer than Elasticsearch takes. */
@@ -277,25 +252,24 @@ function wholeRange(field: FieldName, { from, fromInclusive, to, toInclusive }: 
 
 function attr(node: FieldNode): Condition {
   const { field } = node
+  if (!field.isWellFormed()) return exactly(NONE)
   const there = attrExists(field)
-  if (there === null) return undecided(field.isWellFormed() ? ALL : NONE)
+  if (there === null) return undecided(ALL)
   if (node.type === 'exists') return exactly(there)
   if (node.type === 'range') return exactly(attrRange(node))
   if (node.type === 'keywordRegex') return undecided(there) // The parser makes no such plan.
-  if (node.type === 'prefix') return startsWith(`attrs.${field}`, node.prefix)
-  const { value } = node
-  if (!value.isWellFormed() || Buffer.byteLength(value) > ATTR_VALUE_COMPARED_BYTES_MAX) return exactly(NONE)
-  return exactly({ term: { [`attrs.${field}`]: value } })
+  if (node.type === 'prefix') return startsWith(attrField(field), node.prefix)
+  return exactly(equals(attrField(field), node.value, ATTR_VALUE_COMPARED_BYTES_MAX))
 }
 
 /** Both ends are closed: Elasticsearch would go on to the next key. */
 function attrRange({ field, from, fromInclusive, to, toInclusive }: Of<'range'>): Dsl {
   if (Number.isNaN(from) || Number.isNaN(to)) return NONE
   const bounds = {
-    [fromInclusive ? 'gte' : 'gt']: from === null ? NUMBER_MIN_HEX : numberHex(from + 0),
-    [toInclusive ? 'lte' : 'lt']: to === null ? NUMBER_MAX_HEX : numberHex(to + 0),
+    [fromInclusive ? 'gte' : 'gt']: sortableHex(from ?? -Infinity),
+    [toInclusive ? 'lte' : 'lt']: sortableHex(to ?? Infinity),
   }
-  return { range: { [`nums.${field}`]: bounds } }
+  return { range: { [`${DOCUMENT_FIELDS.nums}.${attrKey(field)}`]: bounds } }
 }
 
 function exists(field: string): Dsl {
