@@ -29,7 +29,8 @@ export function isPlain(message: string, attrs: Attrs, attrsText: string): boole
   if (attrsText === '') return true
   if (attrsText.length > ATTRS_CHARS_MAX || attrsText.includes('\\') || !ASCII.test(attrsText)) return false
   if (attrsText.length > TOKEN_CHARS_MAX && LONG_TOKEN.test(attrsText)) return false
-  return Object.entries(attrs).every(([key, value]) => isSimpleKey(key) && !isMixedList(value))
+  for (const key of Object.keys(attrs)) if (!isSimpleKey(key) || isMixedList(attrs[key])) return false
+  return true
 }
 
 function isSimpleKey(key: string): boolean {
@@ -39,6 +40,6 @@ function isSimpleKey(key: string): boolean {
   return true
 }
 
-function isMixedList(value: Attrs[string]): boolean {
+function isMixedList(value: Attrs[string] | undefined): boolean {
   return typeof value === 'object' && value.some((element) => typeof element !== 'string')
 }
