@@ -1,6 +1,9 @@
 import { setImmediate as yieldNow } from 'node:timers/promises'
 import type { TimeRange } from '../../core/ports.ts'
+import { blockMinutes } from './block-minutes.ts'
+import type { MinuteGroup } from './block-minutes.ts'
 import type { Cell, Sql } from './duckdb.ts'
+import { MINUTE } from './roll-up-sql.ts'
 import { SERVICES_LISTED_MAX, encodeSegmentIndex } from './segment-index.ts'
 import type { BlockFacts } from './segment-index.ts'
 import { sqlText } from './text-sql.ts'
@@ -14,9 +17,12 @@ const SEPARATOR = '\x16'
 const TEXTS = ['message', 'attrs', 'pattern', 'trace'] as const
 
 /** A segment's blocks as the bytes of its sidecar, and what all of them say together. */
-export interface IndexedBlocks extends Omit<BlockFacts, 'plain'> {
+export interface IndexedBlocks extends Omit<BlockFacts, 'plain' | 'minutes'> {
   readonly bytes: Uint8Array
 }
+
+/** What is said of a block, of some of its records, or of a segment. */
+type Held = Omit<BlockFacts, 'minutes'>
 
 /** The times of a block. */
 export interface BlockTimes extends TimeRange {
@@ -52,27 +58,26 @@ export async function indexBlocks(
 
 async function factsOf(sql: Sql, relation: string, signal?: AbortSignal): Promise<BlockFacts> {
   const result = await sql.run(
-    `SELECT level, service, count(*)::DOUBLE, min(time)::DOUBLE, max(time)::DOUBLE, bool_and(plain)::INTEGER FROM ${relation} GROUP BY ALL`,
+    `SELECT level, service, ${MINUTE}::DOUBLE, count(*)::DOUBLE, min(time)::DOUBLE, max(time)::DOUBLE, bool_and(plain)::INTEGER
+      FROM ${relation} GROUP BY ALL`,
     signal,
   )
-  const groups: BlockFacts[] = []
+  const held: Held[] = []
+  const groups: MinuteGroup[] = []
   for (const { rows, columns } of result.chunks()) {
     for (let row = 0; row < rows; row++) {
-      const [level, service, records, minMs, maxMs, plain] = columns.map((column) => column[row])
-      groups.push({
-        records: Number(records),
-        minMs: Number(minMs),
-        maxMs: Number(maxMs),
-        levels: [String(level)],
-        services: [String(service)],
-        plain: plain === 1,
-      })
+      const [level = '', service = ''] = columns.slice(0, 2).map((column) => String(column[row]))
+      const [minuteMs = NaN, records = NaN, minMs = NaN, maxMs = NaN, plain] = columns
+        .slice(2)
+        .map((column) => Number(column[row]))
+      groups.push({ minuteMs, level, service, records })
+      held.push({ records, minMs, maxMs, levels: [level], services: [service], plain: plain === 1 })
     }
   }
-  return together(groups)
+  return { ...together(held), minutes: blockMinutes(groups) }
 }
 
-function together(parts: readonly BlockFacts[]): BlockFacts {
+function together(parts: readonly Held[]): Held {
   const services = parts.some((part) => part.services === null)
     ? null
     : [...new Set(parts.flatMap((part) => part.services ?? []))]

@@ -1,16 +1,20 @@
 import type { HistogramAnswer, HistogramRequest, Quantile, TimeRange } from '../../core/ports.ts'
+import { compileMatcher } from '../../core/query/matches.ts'
 import type { LogRecord } from '../../core/record.ts'
 import { RECORD_FIELDS } from '../../core/record.ts'
 import { bucketValue } from '../../core/sketch/latency-buckets.ts'
 import { createCounts } from '../store-counts.ts'
 import type { Counts } from '../store-counts.ts'
+import { eachMinute } from './block-minutes.ts'
+import type { BlockMinutes } from './block-minutes.ts'
 import { timeConditions } from './listing.ts'
 import { HANDED_BACK_MAX, lookedAt, tooMany } from './looking.ts'
 import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
 import type { Part } from './parts.ts'
 import { columnOf, sure, unsure } from './plan-sql.ts'
-import { hasRollup, rolledNumbers, rolledRows, rolledShare } from './rollups.ts'
-import type { Rolled } from './rollups.ts'
+import { hasRollup, listedShare, rolledNumbers, rolledRows, rolledShare } from './rollups.ts'
+import type { Listed } from './rollups.ts'
+import { NO_RECORD } from './rows.ts'
 import type { Run } from './run.ts'
 import type { Snapshot, Source } from './shelf.ts'
 import { sketchSql } from './sketches.ts'
@@ -45,22 +49,65 @@ export async function histogram(
   const rolled = rolledShare(request)
   let scanned: number
   if (rolled !== null) {
-    scanned = await countRolled(asking, sources, rolled, counts)
+    scanned = await countListed(asking, { of: sources, range }, counts)
     if (quantile !== undefined) await addQuantiles(asking, quantile, sources, counts, exactRecordsMax)
   } else if (quantile === undefined) scanned = await countRecords(asking, { of: sources, range }, counts)
   else scanned = await countWithQuantiles(asking, quantile, { of: sources, range }, counts)
   return { buckets: counts.buckets(request.by !== undefined), scanned }
 }
 
-/** Whole minutes of the segments that have a roll-up come from it, the rest from the records. Returns how many were read. */
-async function countRolled(
-  asking: Asking,
-  sources: readonly Source[],
-  rolled: Rolled,
+/** Whole minutes of the segments whose blocks list them come from there, the rest from roll-ups and records. Returns how many records count. */
+async function countListed(asking: Asking, piece: Piece, counts: Counts): Promise<number> {
+  const { request, run } = asking
+  const listed = listedShare({ ...request, range: piece.range })
+  if (listed === null) return countRolled(asking, piece, counts)
+  const having = new Map<Source, readonly BlockMinutes[]>()
+  for (const source of piece.of) {
+    const minutes =
+      source.from.type === 'hot' ? [null] : (await source.from.blocks()).map((block) => block.minutes)
+    if (!minutes.includes(null))
+      having.set(
+        source,
+        minutes.filter((one) => one !== null),
+      )
+  }
+  const { inRange, rest } = divided(piece, listed.range, (source) => having.has(source))
+  await run.verify(inRange)
+  addListed(
+    inRange.flatMap((source) => having.get(source) ?? []),
+    listed,
+    request,
+    counts,
+  )
+  let scanned = recordsOf(inRange)
+  for (const other of rest) scanned += await countRolled(asking, other, counts)
+  return scanned
+}
+
+function addListed(
+  blocks: readonly BlockMinutes[],
+  { range, field }: Listed,
+  { plan, intervalMs, by }: HistogramRequest,
   counts: Counts,
-): Promise<number> {
-  const { request } = asking
-  const { inRange, rest } = divided(sources, request, rolled)
+): void {
+  const matches = compileMatcher(plan)
+  const isWanted = new Map<string, boolean>()
+  for (const block of blocks)
+    eachMinute(block, field, (minuteMs, value, records) => {
+      if (minuteMs < range.fromMs || minuteMs >= range.toMs) return
+      const wanted = isWanted.get(value) ?? matches({ ...NO_RECORD, [field]: value })
+      isWanted.set(value, wanted)
+      if (wanted)
+        counts.add(Math.floor(minuteMs / intervalMs) * intervalMs, by === undefined ? '' : value, records)
+    })
+}
+
+/** Whole minutes of the segments that have a roll-up come from it, the rest from the records. Returns how many records count. */
+async function countRolled(asking: Asking, piece: Piece, counts: Counts): Promise<number> {
+  const request = { ...asking.request, range: piece.range }
+  const rolled = rolledShare(request)
+  if (rolled === null) return countRecords(asking, piece, counts)
+  const { inRange, rest } = divided(piece, rolled.range, (source) => hasRollup(source, rolled))
   if (inRange.length > 0) {
     const rows = `(SELECT time, ${valueOf(request)} AS value, n FROM ${rolledRows(inRange, request, rolled)})`
     const parts = inRange.map(wholePart)
@@ -69,25 +116,27 @@ async function countRolled(
     )
   }
   let scanned = recordsOf(inRange)
-  for (const piece of rest) scanned += await countRecords(asking, piece, counts)
+  for (const other of rest) scanned += await countRecords(asking, other, counts)
   return scanned
 }
 
-/** What roll-ups answer, and what they leave: the whole range of the sources without one, and the cut minutes at its ends of the others. */
+/**
+ * What is known of whole minutes, and what that leaves: the whole range of the sources of which nothing is known, and the cut minutes at
+ * its ends of the others.
+ */
 function divided(
-  sources: readonly Source[],
-  { range }: HistogramRequest,
-  rolled: Rolled,
+  { of, range }: Piece,
+  { fromMs, toMs }: TimeRange,
+  isKnown: (source: Source) => boolean,
 ): { readonly inRange: readonly Source[]; readonly rest: readonly Piece[] } {
-  const { fromMs, toMs } = rolled.range
-  const having = sources.filter((source) => hasRollup(source, rolled))
+  const known = of.filter(isKnown)
   const pieces = [
-    { of: sources.filter((source) => !having.includes(source)), range },
-    { of: having, range: { fromMs: range.fromMs, toMs: fromMs } },
-    { of: having, range: { fromMs: toMs, toMs: range.toMs } },
+    { of: of.filter((source) => !isKnown(source)), range },
+    { of: known, range: { fromMs: range.fromMs, toMs: fromMs } },
+    { of: known, range: { fromMs: toMs, toMs: range.toMs } },
   ]
   return {
-    inRange: having.filter(({ minMs, maxMs }) => maxMs >= fromMs && minMs < toMs),
+    inRange: known.filter(({ minMs, maxMs }) => maxMs >= fromMs && minMs < toMs),
     rest: pieces.filter((piece) => piece.of.length > 0 && piece.range.fromMs < piece.range.toMs),
   }
 }
@@ -150,7 +199,7 @@ async function addQuantiles(
   const { inRange, rest } =
     rolled === null
       ? { inRange: [], rest: [{ of: sources, range: request.range }] }
-      : divided(sources, request, rolled)
+      : divided({ of: sources, range: request.range }, rolled.range, (source) => hasRollup(source, rolled))
   const parts: Part[] = inRange.map(wholePart)
   const selects: string[] = []
   if (rolled !== null && inRange.length > 0)

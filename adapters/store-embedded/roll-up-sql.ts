@@ -1,5 +1,6 @@
 const MINUTE_MS = 60_000
-const MINUTE = `(time - ((time % ${MINUTE_MS} + ${MINUTE_MS}) % ${MINUTE_MS}))`
+/** The start of the minute that a record is in. */
+export const MINUTE = `(time - ((time % ${MINUTE_MS} + ${MINUTE_MS}) % ${MINUTE_MS}))`
 
 /** What a roll-up holds: per kind, the columns that its rows are split by beside `minute`. */
 export const ROLL_UPS = {

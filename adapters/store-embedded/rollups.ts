@@ -17,9 +17,26 @@ export interface Rolled {
   readonly kind: RollUpKind
 }
 
+/** The share of a histogram that blocks' counts by minute answer. */
+export interface Listed {
+  /** Whole minutes. */
+  readonly range: TimeRange
+  readonly field: 'level' | 'service'
+}
+
 /** What of a histogram's counts can be answered by roll-ups; null: nothing. */
 export function rolledShare(request: HistogramRequest): Rolled | null {
   return shareOf(request, COUNTING)
+}
+
+/** What of a histogram's counts the blocks of segments list; null: nothing. */
+export function listedShare(request: HistogramRequest): Listed | null {
+  const fields = ['level', 'service'] as const
+  for (const field of fields) {
+    const range = wholeMinutes(request, [field])
+    if (range !== null) return { range, field }
+  }
+  return null
 }
 
 /** Where the numbers of its quantiles are in roll-ups; null: nowhere. */
@@ -27,20 +44,27 @@ export function rolledNumbers(request: HistogramRequest): Rolled | null {
   return request.quantile?.of === 'latency_ms' ? shareOf(request, ['latencies']) : null
 }
 
-function shareOf(
+function shareOf(request: HistogramRequest, kinds: readonly RollUpKind[]): Rolled | null {
+  for (const kind of kinds) {
+    const range = wholeMinutes(request, ROLL_UPS[kind])
+    if (range !== null) return { range, kind }
+  }
+  return null
+}
+
+/** The whole minutes of the range; null: there are none, or counts by minute and these fields do not suffice. */
+function wholeMinutes(
   { plan, range, intervalMs, by }: HistogramRequest,
-  kinds: readonly RollUpKind[],
-): Rolled | null {
+  known: readonly string[],
+): TimeRange | null {
   if (intervalMs % MINUTE_MS !== 0) return null
   const fields = fieldNames(plan.root)
   if (fields === null) return null
   const needed = by === undefined ? fields : [...fields, by]
-  const kind = kinds.find((name) =>
-    needed.every((field) => (ROLL_UPS[name] as readonly string[]).includes(field)),
-  )
+  if (!needed.every((field) => known.includes(field))) return null
   const fromMs = Math.ceil(range.fromMs / MINUTE_MS) * MINUTE_MS
   const toMs = Math.floor(range.toMs / MINUTE_MS) * MINUTE_MS
-  return kind === undefined || fromMs >= toMs ? null : { range: { fromMs, toMs }, kind }
+  return fromMs < toMs ? { fromMs, toMs } : null
 }
 
 export function hasRollup({ from }: Source, { kind }: Rolled): boolean {

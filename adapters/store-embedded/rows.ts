@@ -62,6 +62,28 @@ export function fieldsOf(node: QueryNode): RowField[] {
   return key === 'id' ? ['stream', 'seq', 'index'] : [key]
 }
 
+/** A record without anything. */
+export const NO_RECORD: LogRecord = {
+  id: '',
+  timeMs: 0,
+  ingestedMs: 0,
+  message: '',
+  level: '',
+  service: '',
+  version: '',
+  host: '',
+  site: '',
+  tier: '',
+  path: '',
+  offset: null,
+  trace: '',
+  pattern: '',
+  status: null,
+  latencyMs: null,
+  bytes: null,
+  attrs: {},
+}
+
 type Columns = readonly (readonly Cell[])[]
 
 /** A record as it was found; see plain.ts. */

@@ -4,7 +4,7 @@ import type { Sql, SqlResult } from './duckdb.ts'
 import type { Part } from './parts.ts'
 import { createRowReader } from './rows.ts'
 import type { FoundRow } from './rows.ts'
-import type { Shelf } from './shelf.ts'
+import type { Shelf, Source } from './shelf.ts'
 import { createSlots } from './slots.ts'
 
 /** Each runs on a thread of libuv's pool (4), which file writes need as well. */
@@ -12,6 +12,8 @@ const STATEMENTS_MAX = 2
 
 /** Runs statements of queries, a few at once. */
 export interface Run {
+  /** Throws STORE_UNAVAILABLE when one of them is damaged, after it was put aside. */
+  verify(sources: readonly Source[]): Promise<void>
   /** A failure is examined: a damaged segment is put aside, so that the next query works. */
   over(parts: readonly Part[], statement: string, signal: AbortSignal): Promise<SqlResult>
 }
@@ -29,6 +31,7 @@ export function createRun(sql: Sql, shelf: Shelf): Run {
   }
 
   return {
+    verify: (sources) => shelf.verify(sources),
     async over(parts, statement, signal) {
       const sources = [...new Set(parts.map(({ source }) => source))]
       await shelf.verify(sources)

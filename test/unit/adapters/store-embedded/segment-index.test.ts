@@ -5,6 +5,7 @@ import {
   decodeSegmentIndex,
   encodeSegmentIndex,
 } from '../../../../adapters/store-embedded/segment-index.ts'
+import { blockMinutes, eachMinute } from '../../../../adapters/store-embedded/block-minutes.ts'
 import type { BlockFacts } from '../../../../adapters/store-embedded/segment-index.ts'
 import { createWordIndexBuilder } from '../../../../adapters/store-embedded/word-index.ts'
 
@@ -16,6 +17,9 @@ function wordsOf(word: string): Uint8Array {
   return builder.finish()
 }
 
+const counts = fc.array(fc.tuple(fc.string({ unit: 'grapheme' }), fc.array(fc.nat(), { maxLength: 4 })), {
+  maxLength: 3,
+})
 const facts = fc.record<BlockFacts>({
   records: fc.nat(),
   minMs: fc.integer({ min: -8.64e15, max: 0 }),
@@ -23,6 +27,7 @@ const facts = fc.record<BlockFacts>({
   levels: fc.array(fc.constantFrom('', 'error', 'info')),
   services: fc.option(fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 5 })),
   plain: fc.boolean(),
+  minutes: fc.option(fc.record({ firstMs: fc.integer(), level: counts, service: counts })),
 })
 
 const EXAMPLE: BlockFacts = {
@@ -32,11 +37,51 @@ const EXAMPLE: BlockFacts = {
   levels: ['info'],
   services: ['web'],
   plain: true,
+  minutes: null,
 }
 const good = encodeSegmentIndex([
   { ...EXAMPLE, words: wordsOf('one') },
   { ...EXAMPLE, minMs: 3, maxMs: 4, words: wordsOf('two') },
 ])
+
+test('counts by minute are given back per level and per service', () => {
+  const group = fc.record({
+    minuteMs: fc.integer({ min: -50, max: 50 }).map((minute) => minute * 60_000),
+    level: fc.constantFrom('', 'error', 'info'),
+    service: fc.constantFrom('', 'shop', '__proto__'),
+    records: fc.integer({ min: 1, max: 1_000 }),
+  })
+  fc.assert(
+    fc.property(fc.array(group), (groups) => {
+      const minutes = blockMinutes(groups)
+      for (const field of ['level', 'service'] as const) {
+        const found: unknown[] = []
+        if (minutes !== null)
+          eachMinute(minutes, field, (minuteMs, value, records) => found.push([minuteMs, value, records]))
+        const cells = Map.groupBy(groups, (one) => JSON.stringify([one.minuteMs, one[field]]))
+        const expected = [...cells.values()].map((cell) => {
+          const [first] = cell
+          return [first?.minuteMs, first?.[field], cell.reduce((sum, { records }) => sum + records, 0)]
+        })
+        expect(new Set(found.map((one) => JSON.stringify(one)))).toEqual(
+          new Set(expected.map((one) => JSON.stringify(one))),
+        )
+        expect(found).toHaveLength(expected.length)
+      }
+    }),
+  )
+})
+
+test('a block with too many minutes does not list them', () => {
+  const groups = Array.from({ length: 5_000 }, (_, n) => ({
+    minuteMs: n * 60_000,
+    level: 'info',
+    service: 'shop',
+    records: 1,
+  }))
+  expect(blockMinutes(groups)).toBeNull()
+  expect(blockMinutes(groups.slice(0, 2_000))).not.toBeNull()
+})
 
 describe('segment index', () => {
   test('gives back the facts and words of every block', () => {

@@ -105,3 +105,36 @@ test('counts and quantiles of words come from one look at the records', async ()
     expect(await asked(store, { ...request, quantile })).toEqual(quantilesOf(records, MINUTE_MS, 0.5))
   }
 })
+
+test('counts by minute of segments, cut minutes and memory together are right', async () => {
+  await using folder = await createStoreFolder({ segmentRecords: SEGMENT_RECORDS })
+  const store = await folder.open()
+  await fill(store)
+  for (const [text, by] of [
+    ['', 'service'],
+    ['', undefined],
+    ['NOT service:shop', 'service'],
+    ['level:*', 'service'],
+    ['service:sh*', undefined],
+    ['site:eu', 'service'],
+  ] as const) {
+    const plan = query(text)
+    const inRange = (await all(store, plan)).filter(
+      ({ timeMs }) => timeMs >= RANGE.fromMs && timeMs < RANGE.toMs,
+    )
+    const { buckets } = await store.histogram({ plan, range: RANGE, intervalMs: 2 * MINUTE_MS, by }, never)
+    const found = buckets.flatMap(({ startMs, total, by: counts }) =>
+      by === undefined
+        ? [[`${startMs} `, total]]
+        : Object.entries(counts).map(([value, count]) => [`${startMs} ${value}`, count]),
+    )
+    const expected = Map.groupBy(
+      inRange,
+      (record) =>
+        `${Math.floor(record.timeMs / (2 * MINUTE_MS)) * 2 * MINUTE_MS} ${by === undefined ? '' : record[by]}`,
+    )
+    expect(new Map(found as [string, number][]), text).toEqual(
+      new Map([...expected].map(([key, records]) => [key, records.length])),
+    )
+  }
+})
