@@ -7,6 +7,8 @@ import type { LogRecord } from '../core/record.ts'
 /** Counts the values of a field over the records that match. */
 export interface Top {
   add(record: LogRecord): void
+  /** So many records that have the values of this one, the first and the last of them at these times. */
+  addAlike(record: LogRecord, count: number, firstMs: number, lastMs: number): void
   answer(limit: number): Omit<TopAnswer, 'scanned'>
 }
 
@@ -16,13 +18,18 @@ export function createTop(field: string): Top {
   const values = new Map<string, TopValue>()
   let matched = 0
   let having = 0
+
+  function addAlike(record: LogRecord, count: number, firstMs: number, lastMs: number): void {
+    matched += count
+    const found = valuesOf(record)
+    if (found.size > 0) having += count
+    for (const value of found)
+      values.set(value, together(values.get(value), { value, count, firstMs, lastMs }))
+  }
+
   return {
-    add(record) {
-      matched += 1
-      const found = valuesOf(record)
-      if (found.size > 0) having += 1
-      for (const value of found) values.set(value, counted(values.get(value), value, record.timeMs))
-    },
+    add: (record) => addAlike(record, 1, record.timeMs, record.timeMs),
+    addAlike,
     answer: (limit) => ({
       values: [...values.values()]
         .sort((left, right) => mostFrequentFirst(left, right, field))
@@ -69,14 +76,19 @@ function attrValues(value: LogRecord['attrs'][string] = []): ReadonlySet<string>
   return new Set(texts.filter((text) => Buffer.byteLength(text) <= ATTR_VALUE_COMPARED_BYTES_MAX))
 }
 
-function counted(before: TopValue | undefined, value: string, timeMs: number): TopValue {
-  if (before === undefined) return { value, count: 1, firstMs: timeMs, lastMs: timeMs }
-  const { count, firstMs, lastMs } = before
-  return { value, count: count + 1, firstMs: Math.min(firstMs, timeMs), lastMs: Math.max(lastMs, timeMs) }
+function together(before: TopValue | undefined, more: TopValue): TopValue {
+  if (before === undefined) return more
+  const { value, count, firstMs, lastMs } = before
+  return {
+    value,
+    count: count + more.count,
+    firstMs: Math.min(firstMs, more.firstMs),
+    lastMs: Math.max(lastMs, more.lastMs),
+  }
 }
 
 /** Then by value: numbers by size, texts by code points, as databases sort. Part of the contract, so that limits cut alike everywhere. */
-function mostFrequentFirst(left: TopValue, right: TopValue, field: string): number {
+export function mostFrequentFirst(left: TopValue, right: TopValue, field: string): number {
   const byCount = right.count - left.count
   if (byCount !== 0) return byCount
   if (isFieldName(field) && RECORD_FIELDS[field].kind === 'number')

@@ -7,6 +7,8 @@ import { MINUTE } from './roll-up-sql.ts'
 import { SERVICES_LISTED_MAX, encodeSegmentIndex } from './segment-index.ts'
 import type { BlockFacts } from './segment-index.ts'
 import { sqlText } from './text-sql.ts'
+import { TALLIED, storeTallies } from './tallies.ts'
+import type { TalliedField, Tally } from './tallies.ts'
 import { createWordIndexBuilder } from './word-index.ts'
 import type { WordIndexBuilder } from './word-index.ts'
 
@@ -14,15 +16,15 @@ import type { WordIndexBuilder } from './word-index.ts'
 const ROWS_PER_TEXT = 512
 /** A control character that programs do not write; when one does, its texts are read one by one, which is slower. */
 const SEPARATOR = '\x16'
+const FIELDS: readonly TalliedField[] = [...new Set(TALLIED.flat())]
+/** Selected before the fields: records, their first and last time, and whether they are plain. */
+const NUMBERS = 4
 const TEXTS = ['message', 'attrs', 'pattern', 'trace'] as const
 
 /** A segment's blocks as the bytes of its sidecar, and what all of them say together. */
-export interface IndexedBlocks extends Omit<BlockFacts, 'plain' | 'minutes'> {
+export interface IndexedBlocks extends Omit<BlockFacts, 'plain' | 'tallies' | 'minutes'> {
   readonly bytes: Uint8Array
 }
-
-/** What is said of a block, of some of its records, or of a segment. */
-type Held = Omit<BlockFacts, 'minutes'>
 
 /** The times of a block. */
 export interface BlockTimes extends TimeRange {
@@ -52,43 +54,75 @@ export async function indexBlocks(
     if (records !== facts.records) throw new Error('a block of a segment was read by half')
     blocks.push({ ...facts, words: builder.finish() })
   }
-  const { plain: _ofEachBlock, ...facts } = together(blocks)
-  return { ...facts, bytes: encodeSegmentIndex(blocks) }
+  return {
+    ...together(blocks),
+    levels: [...new Set(blocks.flatMap(({ levels }) => levels))],
+    services: servicesOf(blocks),
+    bytes: encodeSegmentIndex(blocks),
+  }
 }
 
+/** By one statement, which counts by each group of TALLIED, and by minute, level and service. */
 async function factsOf(sql: Sql, relation: string, signal?: AbortSignal): Promise<BlockFacts> {
   const result = await sql.run(
-    `SELECT level, service, ${MINUTE}::DOUBLE, count(*)::DOUBLE, min(time)::DOUBLE, max(time)::DOUBLE, bool_and(plain)::INTEGER
-      FROM ${relation} GROUP BY ALL`,
+    `SELECT ${TALLIED.map(([first]) => `grouping(${first})::DOUBLE`).join(', ')},
+      count(*)::DOUBLE, min(time)::DOUBLE, max(time)::DOUBLE, bool_and(plain)::INTEGER, ${FIELDS.join(', ')}, minute::DOUBLE
+      FROM (SELECT *, ${MINUTE} AS minute FROM ${relation})
+      GROUP BY GROUPING SETS (${TALLIED.map((fields) => `(${fields.join(', ')})`).join(', ')}, (minute, level, service))`,
     signal,
   )
-  const held: Held[] = []
+  const tallies = TALLIED.map((): Tally[] => [])
   const groups: MinuteGroup[] = []
+  let plain = true
   for (const { rows, columns } of result.chunks()) {
     for (let row = 0; row < rows; row++) {
-      const [level = '', service = ''] = columns.slice(0, 2).map((column) => String(column[row]))
-      const [minuteMs = NaN, records = NaN, minMs = NaN, maxMs = NaN, plain] = columns
-        .slice(2)
-        .map((column) => Number(column[row]))
-      groups.push({ minuteMs, level, service, records })
-      held.push({ records, minMs, maxMs, levels: [level], services: [service], plain: plain === 1 })
+      const cells = columns.map((column) => column[row])
+      const group = cells.findIndex((cell, at) => at < TALLIED.length && cell === 0)
+      const [records = 0, minMs = 0, maxMs = 0, isPlain] = cells.slice(TALLIED.length).map(Number)
+      const named = cells.slice(TALLIED.length + NUMBERS)
+      const valueOf = (field: TalliedField) => String(named[FIELDS.indexOf(field)])
+      const minuteMs = cells.at(-1)
+      if (typeof minuteMs === 'number') {
+        groups.push({ minuteMs, level: valueOf('level'), service: valueOf('service'), records })
+        continue
+      }
+      const values = (TALLIED[group] ?? []).map(valueOf)
+      tallies[group]?.push({ values, records, minMs, maxMs })
+      plain &&= isPlain === 1
     }
   }
-  return { ...together(held), minutes: blockMinutes(groups) }
+  const [first = []] = tallies
+  const services = valuesIn(tallies, 'service')
+  return {
+    ...together(first),
+    levels: valuesIn(tallies, 'level'),
+    services: services.length > SERVICES_LISTED_MAX ? null : services,
+    plain,
+    tallies: tallies.map(storeTallies),
+    minutes: blockMinutes(groups),
+  }
 }
 
-function together(parts: readonly Held[]): Held {
-  const services = parts.some((part) => part.services === null)
-    ? null
-    : [...new Set(parts.flatMap((part) => part.services ?? []))]
+/** The different values of a field. */
+function valuesIn(tallies: readonly (readonly Tally[])[], field: TalliedField): readonly string[] {
+  const group = TALLIED.findIndex((fields: readonly string[]) => fields.includes(field))
+  const at = TALLIED[group]?.findIndex((name) => name === field) ?? -1
+  return [...new Set(tallies[group]?.map(({ values }) => values[at] ?? ''))]
+}
+
+/** Records, and from when to when. */
+function together(parts: readonly Pick<Tally, 'records' | 'minMs' | 'maxMs'>[]) {
   return {
     records: parts.reduce((sum, { records }) => sum + records, 0),
     minMs: parts.reduce((min, { minMs }) => Math.min(min, minMs), Infinity),
     maxMs: parts.reduce((max, { maxMs }) => Math.max(max, maxMs), -Infinity),
-    levels: [...new Set(parts.flatMap(({ levels }) => levels))],
-    services: services !== null && services.length > SERVICES_LISTED_MAX ? null : services,
-    plain: parts.every(({ plain }) => plain),
   }
+}
+
+function servicesOf(blocks: readonly BlockFacts[]): readonly string[] | null {
+  if (blocks.some(({ services }) => services === null)) return null
+  const services = [...new Set(blocks.flatMap(({ services }) => services ?? []))]
+  return services.length > SERVICES_LISTED_MAX ? null : services
 }
 
 /**

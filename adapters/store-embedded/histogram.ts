@@ -303,5 +303,5 @@ async function readGroups(
 
 function wholePart(source: Source): Part {
   const { records, minMs, maxMs } = source
-  return { source, records, minMs, maxMs, words: null, plain: false }
+  return { source, records, minMs, maxMs, words: null, plain: false, tallies: null }
 }

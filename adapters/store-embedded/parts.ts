@@ -7,6 +7,7 @@ import type { SqlCondition } from './plan-sql.ts'
 import { NOT_PROMOTED, STORED_COLUMNS, attrsOf, columnsWith } from './promoted.ts'
 import type { Promoted } from './promoted.ts'
 import type { Source } from './shelf.ts'
+import type { StoredTallies } from './tallies.ts'
 import { sqlText } from './text-sql.ts'
 import type { WordFacts, WordIndex } from './word-index.ts'
 
@@ -22,6 +23,8 @@ export interface Part {
   readonly maxMs: number
   /** null: a hot table. */
   readonly words: WordIndex | null
+  /** Of a block, by each group of TALLIED. */
+  readonly tallies: readonly (StoredTallies | null)[] | null
   /** All of its records are plain (plain.ts). */
   readonly plain: boolean
 }
@@ -37,6 +40,8 @@ export interface Selection {
 /** Parts that are asked the same. */
 export interface Scan {
   readonly parts: readonly Part[]
+  /** All of its records are plain. */
+  readonly plain: boolean
   /** It has the columns of `promoted` beside those of every record. */
   readonly relation: string
   readonly promoted: Promoted
@@ -67,12 +72,13 @@ export async function selectParts(
 async function partsOf(source: Source): Promise<(Part & { readonly values: HeldValues | null })[]> {
   if (source.from.type === 'hot') {
     const { records, minMs, maxMs } = source
-    return [{ source, records, minMs, maxMs, words: null, plain: source.from.isPlain, values: null }]
+    const { isPlain } = source.from
+    return [{ source, records, minMs, maxMs, words: null, plain: isPlain, tallies: null, values: null }]
   }
   const blocks = await source.from.blocks()
   return blocks.map((block) => {
-    const { records, minMs, maxMs, words, plain } = block
-    return { source, records, minMs, maxMs, words, plain, values: block }
+    const { records, minMs, maxMs, words, plain, tallies } = block
+    return { source, records, minMs, maxMs, words, plain, tallies, values: block }
   })
 }
 
@@ -94,8 +100,8 @@ export function scansOf(parts: readonly Part[], plan: QueryPlan, field?: string)
     const promoted = first === undefined ? NOT_PROMOTED : new Set(promotedIn(first.source, asked))
     const relation = relationOf(group, promoted)
     const condition = planToSql(plan, { words: (token) => factsOf(token, group), promoted })
-    const decided = first?.plain === true ? amongPlain(condition) : condition
-    return { parts: group, relation, promoted, condition: decided }
+    const plain = first?.plain === true
+    return { parts: group, plain, relation, promoted, condition: plain ? amongPlain(condition) : condition }
   })
 }
 
@@ -136,7 +142,7 @@ function patternsOf(words: WordIndex): ReadonlySet<string> {
 }
 
 /** Which records of a scan are picked; null: none. */
-export type Picker = (condition: SqlCondition, promoted: Promoted) => string | null
+export type Picker = (condition: SqlCondition, scan: Scan) => string | null
 
 /**
  * STORED_COLUMNS of the records that `pick` and every one of `where` hold for, and what `beside` selects; null when `pick` gives null
@@ -146,12 +152,13 @@ export function rowsWhere(
   scans: readonly Scan[],
   where: readonly string[],
   pick: Picker,
-  beside?: (promoted: Promoted) => string,
+  beside?: (scan: Scan) => string,
 ): string | null {
-  const selects = scans.flatMap(({ relation, condition, promoted }) => {
-    const picked = pick(condition, promoted)
+  const selects = scans.flatMap((scan) => {
+    const { relation, condition } = scan
+    const picked = pick(condition, scan)
     if (picked === null || picked === 'false') return []
-    const columns = [STORED_COLUMNS, ...(beside === undefined ? [] : [beside(promoted)])].join(', ')
+    const columns = [STORED_COLUMNS, ...(beside === undefined ? [] : [beside(scan)])].join(', ')
     return `SELECT ${columns} FROM ${relation} WHERE ${[...where, picked].join(' AND ')}`
   })
   return selects.length === 0 ? null : `(${selects.join(' UNION ALL ')})`

@@ -178,7 +178,7 @@ function negated(inner: SqlCondition): SqlCondition {
   return { plain: not(plain), other: undecided === 'none' ? not(other) : 'true', undecided }
 }
 
-function not(sql: string): string {
+export function not(sql: string): string {
   if (sql === 'true') return 'false'
   return sql === 'false' ? 'true' : `(NOT ${sql})`
 }

@@ -10,7 +10,7 @@ const SHARE_MIN = 0.05
 /** An attr with more different values in the sample is told apart by its words (decision 9), and its column would be large. */
 const VALUES_MAX = 128
 /** Entropy of all columns' values together; files grow by half of it. */
-const BITS_MAX = 10
+const BITS_MAX = 8
 const SAMPLE_RECORDS = 4_096
 /** Lists, and numbers that SQL may print otherwise than JavaScript does: attrs with such a value have no column. */
 const NOT_COMPARABLE = String.raw`^\[|^-?[0-9]+[.eE]|^-?[0-9]{16}`

@@ -87,7 +87,7 @@ export function rolledRows(
 }
 
 /** Names of the fields that decide a plan; null: others than fields decide it. */
-function fieldNames(node: QueryNode): readonly string[] | null {
+export function fieldNames(node: QueryNode): readonly string[] | null {
   if (node.type === 'all') return []
   if (node.type === 'phrase') return null
   if (node.type === 'not') return fieldNames(node.node)

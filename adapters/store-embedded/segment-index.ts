@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib'
 import { ServiceError } from '../../core/errors.ts'
 import type { BlockMinutes } from './block-minutes.ts'
+import type { StoredTallies } from './tallies.ts'
 import { openWordIndex } from './word-index.ts'
 import type { WordIndex } from './word-index.ts'
 
@@ -11,7 +12,7 @@ import type { WordIndex } from './word-index.ts'
  *
  * The last two digits of the magic are the version of the format.
  */
-const MAGIC = Buffer.from('NOCTIX03')
+const MAGIC = Buffer.from('NOCTIX04')
 const U32_BYTES = 4
 const FACTS_LENGTH_AT = MAGIC.length + U32_BYTES
 const FACTS_AT = FACTS_LENGTH_AT + U32_BYTES
@@ -29,6 +30,8 @@ export interface BlockFacts {
   readonly services: readonly string[] | null
   /** All of its records are plain (plain.ts). */
   readonly plain: boolean
+  /** By each group of TALLIED; null: not tallied. */
+  readonly tallies: readonly (StoredTallies | null)[]
   /** null: too many to list. */
   readonly minutes: BlockMinutes | null
 }

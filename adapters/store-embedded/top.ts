@@ -1,19 +1,20 @@
 import type { TopAnswer, TopRequest, TopValue } from '../../core/ports.ts'
 import { RECORD_FIELDS, isFieldName } from '../../core/record.ts'
 import { createTop } from '../store-top.ts'
+import type { Top } from '../store-top.ts'
 import type { SqlResult } from './duckdb.ts'
 import { timeConditions } from './listing.ts'
 import { HANDED_BACK_MAX, lookedAt, tooMany } from './looking.ts'
 import { recordsOf, rowsWhere, scansOf, selectParts } from './parts.ts'
-import type { Picker } from './parts.ts'
-import { attrIn, columnOf, possible, sure, unsure } from './plan-sql.ts'
-import type { Promoted } from './promoted.ts'
+import type { Part, Picker, Scan } from './parts.ts'
+import { attrIn, columnOf, not, possible, sure, unsure } from './plan-sql.ts'
 import type { RowField } from './rows.ts'
 import type { Run } from './run.ts'
 import type { Snapshot } from './shelf.ts'
+import { createTallyReader, talliedBy } from './tallies.ts'
 import { sqlText } from './text-sql.ts'
 
-/** The most frequent values of a field. */
+/** The most frequent values of a field: of blocks that are tallied by it from there, else from the records. */
 export async function top(
   request: TopRequest,
   held: Snapshot,
@@ -22,29 +23,43 @@ export async function top(
 ): Promise<TopAnswer> {
   const { plan, range, field } = request
   const looked = createTop(field)
-  const { parts } = await selectParts(held.sources, plan, range)
+  const selection = await selectParts(held.sources, plan, range)
+  const parts = notTallied(selection.parts, request, looked)
   const scans = scansOf(parts, plan, field)
   // What is left: records that SQL cannot decide, and values that it cannot read.
-  const rest: Picker = (condition, promoted) =>
+  const rest: Picker = (condition, scan) =>
     isFieldName(field) || condition.undecided === 'all'
       ? unsure(condition)
-      : both(possible(condition), `NOT ${readable(field, promoted)}`)
+      : both(possible(condition), not(readable(field, scan)))
   const fields = ['timeMs' as const, fieldKey(field)]
   for await (const record of lookedAt({ plan, range, scans, fields, pick: rest, field }, run, signal))
     looked.add(record)
   const rows = rowsWhere(
     scans,
     timeConditions(parts, range),
-    (condition, promoted) => both(sure(condition), readable(field, promoted)),
-    (promoted) => `${topValue(field, promoted)} AS value`,
+    (condition, scan) => both(sure(condition), readable(field, scan)),
+    (scan) => `${topValue(field, scan)} AS value`,
   )
   const beside = looked.answer(HANDED_BACK_MAX + 1)
   if (beside.distinct > HANDED_BACK_MAX) throw tooMany('different values')
-  const scanned = recordsOf(parts)
+  const scanned = recordsOf(selection.parts)
   if (rows === null) return { ...beside, values: beside.values.slice(0, request.limit), scanned }
   const answer = readTop(await run.over(parts, topSql(rows, request, beside.values), signal), field)
   const matched = answer.matched + beside.matched
   return { ...answer, matched, having: answer.having + beside.having, scanned }
+}
+
+/** Adds what the tallies of whole blocks say; gives the parts that are left. */
+function notTallied(parts: readonly Part[], { plan, range, field }: TopRequest, top: Top): readonly Part[] {
+  const group = talliedBy(plan, field)
+  if (group === null) return parts
+  const read = createTallyReader(plan, group)
+  return parts.filter(({ minMs, maxMs, tallies }) => {
+    const its = minMs >= range.fromMs && maxMs < range.toMs ? tallies?.[group] : null
+    if (its === null || its === undefined) return true
+    read(its, (record, tally) => top.addAlike(record, tally.records, tally.minMs, tally.maxMs))
+    return false
+  })
 }
 
 /** The values of the rows with those that were counted beside. */
@@ -86,12 +101,14 @@ function readTop(result: SqlResult, field: string): Omit<TopAnswer, 'scanned'> {
 }
 
 /** Records whose values SQL can read. */
-function readable(field: string, promoted: Promoted): string {
-  return isFieldName(field) ? 'true' : `(plain AND NOT ${attrIn(field, promoted).isList()})`
+function readable(field: string, { plain, promoted }: Scan): string {
+  if (isFieldName(field)) return 'true'
+  const noList = not(attrIn(field, promoted).isList())
+  return plain ? noList : (both('plain', noList) ?? 'plain')
 }
 
 /** NULL: the record has none. */
-function topValue(field: string, promoted: Promoted): string {
+function topValue(field: string, { promoted }: Scan): string {
   if (!isFieldName(field)) return attrIn(field, promoted).text()
   return isNumber(field) ? `${columnOf(field)}::DOUBLE` : `nullif(${field}, '')`
 }
@@ -107,5 +124,6 @@ function fieldKey(field: string): RowField {
 }
 
 function both(left: string | null, right: string): string | null {
+  if (right === 'false') return null
   return left === null || right === 'true' ? left : `(${left} AND ${right})`
 }

@@ -9,6 +9,7 @@ import {
 } from '../../../../adapters/store-embedded/columns.ts'
 import { openDuckDb } from '../../../../adapters/store-embedded/duckdb.ts'
 import { planToSql, possible, sure, unsure } from '../../../../adapters/store-embedded/plan-sql.ts'
+import { NOT_PROMOTED, attrsOf, withPromoted } from '../../../../adapters/store-embedded/promoted.ts'
 import { attrSql, sqlText } from '../../../../adapters/store-embedded/text-sql.ts'
 import { matches } from '../../../../core/query/matches.ts'
 import { parseQuery } from '../../../../core/query/parse.ts'
@@ -71,8 +72,12 @@ async function rowsOf(table: string, condition: string | null): Promise<readonly
   return [...result.chunks()].flatMap(({ columns }) => (columns[0] ?? []).map(Number))
 }
 
-async function expectRight({ name, records }: Awaited<ReturnType<typeof tableOf>>, asked: QueryPlan) {
-  const condition = planToSql(asked)
+async function expectRight(
+  { name, records }: Pick<Awaited<ReturnType<typeof tableOf>>, 'name' | 'records'>,
+  asked: QueryPlan,
+  promoted = NOT_PROMOTED,
+) {
+  const condition = planToSql(asked, { words: () => undefined, promoted })
   const wanted = records.flatMap((record, row) => (matches(asked, record) ? row : []))
   const found = new Set(await rowsOf(name, sure(condition)))
   const open = new Set(await rowsOf(name, unsure(condition)))
@@ -166,6 +171,38 @@ test('any plan on any records: found is found, and nothing that matches is lost'
     fc.asyncProperty(some, fc.array(plan, { minLength: 20, maxLength: 20 }), async (fields, plans) => {
       const table = await tableOf(storedBatch(fields).records)
       for (const asked of plans) await expectRight(table, asked)
+      await sql.run(`DROP TABLE ${table.name}`)
+    }),
+    { numRuns: 25 },
+  )
+})
+
+/** The same records, with a column for each of these attrs where they have one value. */
+async function withColumns(given: readonly LogRecord[], keys: readonly string[]) {
+  const isOne = (value: unknown) =>
+    typeof value !== 'object' && (typeof value !== 'number' || Number.isSafeInteger(value))
+  const { name, records } = await tableOf(given.filter(({ attrs }) => keys.every((key) => isOne(attrs[key]))))
+  const wide = `${name}_wide`
+  await sql.run(`CREATE TABLE ${wide} AS
+    SELECT pos AS n, * FROM (${withPromoted(`SELECT n AS pos, * FROM ${name}`, keys)})`)
+  await sql.run(`DROP TABLE ${name}`)
+  return { name: wide, records }
+}
+
+const COLUMNS = ['k', 'kk', 'get', 'a.b', 'absent']
+
+test.each(QUERIES.flatMap((text) => [text, `NOT (${text})`]))('%s, of columns', async (text) => {
+  await expectRight(await withColumns(RECORDS, COLUMNS), parseQuery(text, { nowMs: 0 }), new Set(COLUMNS))
+})
+
+test('any plan on any records whose attrs have columns', async () => {
+  const some = fc.array(recordFields, { minLength: 20, maxLength: 40 })
+  await fc.assert(
+    fc.asyncProperty(some, fc.array(plan, { minLength: 20, maxLength: 20 }), async (fields, plans) => {
+      const { records } = storedBatch(fields)
+      const keys = new Set(plans.flatMap(({ root }) => attrsOf(root)).filter((key) => /^[\w.]+$/.test(key)))
+      const table = await withColumns(records, [...keys])
+      for (const asked of plans) await expectRight(table, asked, keys)
       await sql.run(`DROP TABLE ${table.name}`)
     }),
     { numRuns: 25 },

@@ -27,6 +27,7 @@ const facts = fc.record<BlockFacts>({
   levels: fc.array(fc.constantFrom('', 'error', 'info')),
   services: fc.option(fc.array(fc.string({ unit: 'grapheme' }), { maxLength: 5 })),
   plain: fc.boolean(),
+  tallies: fc.constant([null, { names: ['a', 'b'], rows: [0, 1], fromMs: 7 }]),
   minutes: fc.option(fc.record({ firstMs: fc.integer(), level: counts, service: counts })),
 })
 
@@ -37,6 +38,7 @@ const EXAMPLE: BlockFacts = {
   levels: ['info'],
   services: ['web'],
   plain: true,
+  tallies: [null, null],
   minutes: null,
 }
 const good = encodeSegmentIndex([
