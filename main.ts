@@ -49,7 +49,8 @@ async function openNode(
     ...aggregator,
     holds: heldSites(config),
     answers: role !== 'aggregator',
-    checks: () => kafka?.status() ?? [],
+    checks: () =>
+      (kafka?.status() ?? []).map(({ cluster, ...check }) => ({ name: `kafka ${cluster}`, ...check })),
     dashboardsDir,
     announce,
     adminTokenPath: paths.adminToken,
