@@ -28,14 +28,23 @@ export function phraseInAttrs(tokens: readonly TokenPattern[]): string {
   return searched('attrs', tokens, regex)
 }
 
-/** Most records are decided by a search for the longest literal; the regex is for the rest. Digits need no lower-casing, which is dear. */
+/**
+ * Most records are decided by a search for the longest literal; the regex is for the rest. Lower-casing a text is dear: what stands
+ * between the letters is looked for before, which is the same in both cases.
+ */
 function searched(column: string, tokens: readonly TokenPattern[], regex: string): string {
   const literals = tokens.flatMap((token) => (token.type === 'token' ? token.text : []))
-  const longest = literals.toSorted((left, right) => right.length - left.length)[0]
+  const longest = longestOf(literals)
   const matched = `regexp_matches(${column}, ${sqlText(regex)})`
   if (longest === undefined) return matched
-  const text = /[a-z]/.test(longest) ? `lower(${column})` : column
-  return `(contains(${text}, ${sqlText(longest)}) AND ${matched})`
+  const uncased = longestOf(longest.split(/[a-z]+/)) ?? ''
+  const found = uncased === '' ? [] : [`contains(${column}, ${sqlText(uncased)})`]
+  if (uncased !== longest) found.push(`contains(lower(${column}), ${sqlText(longest)})`)
+  return `(${[...found, matched].join(' AND ')})`
+}
+
+function longestOf(texts: readonly string[]): string | undefined {
+  return texts.toSorted((left, right) => right.length - left.length)[0]
 }
 
 /** null: no ASCII text can match. */
