@@ -59,6 +59,8 @@ export async function openDuckDb({ memoryMbMax, threads, tempDir }: SqlOptions):
   })
   const writers = await instance.connect()
   await writers.run('SET GLOBAL parquet_metadata_cache = true') // Segments never change.
+  // What the engine's allocator no longer needs goes back to the system also when no statement runs.
+  await writers.run('SET GLOBAL allocator_background_threads = true')
   const width = createWidth((wide) => writers.run(`SET GLOBAL threads = ${wide ? threads : 1}`))
 
   async function run(statement: string, signal: AbortSignal | undefined): Promise<SqlResult> {
