@@ -1,0 +1,271 @@
+import { ServiceError } from '../../core/errors.ts'
+import type { Clock } from '../../core/ports.ts'
+import { backoffMs } from './backoff.ts'
+import type { Elastic } from './elastic.ts'
+import { ElasticFailure, isMissing, isOverload, isPassing, toServiceError } from './failures.ts'
+
+/** Documents to create. */
+export interface BulkJob {
+  readonly count: number
+  /** The two lines of a document, each time it is sent. */
+  lines(at: number): string
+  /** The indices of these are not there: makes them again. Returns the documents that are still wanted. */
+  missing(places: readonly number[]): Promise<readonly number[]>
+}
+
+/** Documents that Elasticsearch refuses for what they hold: at these places of the job. */
+export class DocumentsRefused extends Error {
+  override readonly name = 'DocumentsRefused'
+  readonly at: readonly number[]
+
+  constructor(at: readonly number[], reason: string) {
+    super(reason)
+    this.at = at
+  }
+}
+
+/** Writes documents, those of several jobs together. What is there already counts as created. */
+export interface BulkWriter {
+  /** Resolves once all are durable. Rejects with DocumentsRefused, or with a ServiceError: some may be there then. */
+  write(job: BulkJob): Promise<void>
+  close(): void
+}
+
+/** Requests that Elasticsearch works on at once. */
+const IN_FLIGHT_MAX = 3
+/** UTF-16 units of a body. */
+const BODY_CHARS_START = 2 << 20
+const BODY_CHARS_MAX = 8 << 20
+const BODY_CHARS_MIN = 128 << 10
+/** After each request that went well; halved after one that was too much. */
+const GROWTH = 1.2
+/** A job is tried for so long before its caller hears of it. */
+const TRIED_FOR_MS = 30_000
+
+interface Running {
+  readonly job: BulkJob
+  readonly startedMs: number
+  left: number
+  readonly refused: number[]
+  refusal: string
+  ended: boolean
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Documents of one job that wait to be sent: those from `next` on. */
+interface Waiting {
+  readonly of: Running
+  readonly places: readonly number[] | null
+  next: number
+  readonly end: number
+}
+
+interface Sent {
+  readonly of: Running
+  readonly at: number
+}
+
+interface BulkAnswer {
+  readonly errors: boolean
+  readonly items: readonly { readonly create: BulkResult }[]
+}
+
+interface BulkResult {
+  readonly status: number
+  readonly error?: { readonly type: string; readonly reason: string }
+}
+
+const QUERY = {
+  require_alias: true,
+  // What is not asked for need not be written and read: an item without an error is its status.
+  filter_path: 'errors,items.create.status,items.create.error.type,items.create.error.reason',
+}
+
+export function createBulkWriter({ elastic, clock }: { elastic: Elastic; clock: Clock }): BulkWriter {
+  const queue: Waiting[] = []
+  const closing = new AbortController()
+  let inFlight = 0
+  let bodyChars = BODY_CHARS_START
+  /** Requests in a row that failed. */
+  let failures = 0
+  let pausing = false
+
+  function pump(): void {
+    while (!pausing && queue.length > 0 && inFlight < (failures > 0 ? 1 : IN_FLIGHT_MAX)) {
+      const { body, sent } = takeBody(queue, bodyChars)
+      if (sent.length === 0) continue
+      inFlight += 1
+      void send(body, sent).finally(() => {
+        inFlight -= 1
+        pump()
+      })
+    }
+  }
+
+  async function send(body: string, sent: readonly Sent[]): Promise<void> {
+    const lines = Buffer.from(body)
+    try {
+      const request = { method: 'POST', path: '/_bulk', query: QUERY, lines, signal: closing.signal }
+      const answer = await elastic.request<BulkAnswer>(request)
+      const failure = await settle(sent, answer)
+      if (failure === null) wentWell()
+      else pause(failure)
+    } catch (error) {
+      if (error instanceof ElasticFailure && isPassing(error)) retry(sent, error)
+      else if (error instanceof ElasticFailure && error.status === 413) tooLarge(sent, error)
+      else for (const { of } of sent) end(of, toServiceError(error))
+    }
+  }
+
+  /** Ends what is done, and queues the rest. Returns why something has to wait, if so. */
+  async function settle(
+    sent: readonly Sent[],
+    { errors, items }: BulkAnswer,
+  ): Promise<ElasticFailure | null> {
+    let failure: ElasticFailure | null = null
+    const again: Sent[] = []
+    const homeless: Sent[] = []
+    for (const [place, one] of sent.entries()) {
+      const result = items[place]?.create
+      if (!errors || result === undefined || result.error === undefined || result.status === 409) {
+        if (result === undefined) again.push(one)
+        else done(one)
+        continue
+      }
+      const { status, error } = result
+      const problem = new ElasticFailure(status, error.type, error.reason)
+      if (isMissing(problem)) homeless.push(one)
+      else if (isRefusal(problem)) refuse(one, error.reason)
+      else {
+        failure = problem
+        again.push(one)
+      }
+    }
+    for (const [of, places] of Map.groupBy(homeless, (one) => one.of))
+      again.push(...(await remake(of, places)))
+    requeue(again, failure)
+    return failure
+  }
+
+  async function remake(of: Running, places: readonly Sent[]): Promise<readonly Sent[]> {
+    try {
+      const wanted = new Set(await of.job.missing(places.map(({ at }) => at)))
+      for (const one of places) if (!wanted.has(one.at)) done(one)
+      return places.filter(({ at }) => wanted.has(at))
+    } catch (error) {
+      end(of, error)
+      return []
+    }
+  }
+
+  function done({ of }: Sent): void {
+    of.left -= 1
+    if (of.left > 0) return
+    if (of.refused.length > 0) end(of, new DocumentsRefused(of.refused, of.refusal))
+    else end(of, null)
+  }
+
+  function refuse(one: Sent, reason: string): void {
+    one.of.refused.push(one.at)
+    one.of.refusal = reason
+    done(one)
+  }
+
+  function retry(sent: readonly Sent[], failure: ElasticFailure): void {
+    requeue(sent, failure)
+    pause(failure)
+  }
+
+  /** Queues what is not late yet, in front. */
+  function requeue(sent: readonly Sent[], failure: ElasticFailure | null): void {
+    const nowMs = clock.monotonicMs()
+    for (const [of, places] of Map.groupBy(sent, (one) => one.of)) {
+      if (of.ended) continue
+      if (nowMs - of.startedMs > TRIED_FOR_MS)
+        end(
+          of,
+          toServiceError(failure ?? new ElasticFailure(0, 'unreadable', 'a bulk was not answered whole')),
+        )
+      else queue.unshift({ of, places: places.map(({ at }) => at), next: 0, end: places.length })
+    }
+  }
+
+  function tooLarge(sent: readonly Sent[], failure: ElasticFailure): void {
+    const [only, ...others] = sent
+    bodyChars = Math.max(BODY_CHARS_MIN, bodyChars / 2)
+    if (only !== undefined && others.length === 0) refuse(only, failure.reason)
+    else requeue(sent, failure)
+  }
+
+  function wentWell(): void {
+    failures = 0
+    bodyChars = Math.min(BODY_CHARS_MAX, bodyChars * GROWTH)
+  }
+
+  function pause({ status }: ElasticFailure): void {
+    if (isOverload(status)) bodyChars = Math.max(BODY_CHARS_MIN, bodyChars / 2)
+    if (pausing) return
+    pausing = true
+    const resume = () => {
+      pausing = false
+      pump()
+    }
+    clock.sleep(backoffMs(failures), closing.signal).then(resume, resume)
+    failures += 1
+  }
+
+  function end(of: Running, error: unknown): void {
+    if (of.ended) return
+    of.ended = true
+    if (error === null) of.resolve()
+    else of.reject(error)
+  }
+
+  return {
+    write(job) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>()
+      if (job.count === 0) return Promise.resolve()
+      const of = {
+        job,
+        startedMs: clock.monotonicMs(),
+        left: job.count,
+        refused: [],
+        refusal: '',
+        ended: false,
+        resolve,
+        reject,
+      }
+      queue.push({ of, places: null, next: 0, end: job.count })
+      pump()
+      return promise
+    },
+    close() {
+      const reason = new ServiceError('SHUTTING_DOWN', 'the store is closed')
+      closing.abort(reason)
+      for (const { of } of queue.splice(0)) end(of, reason)
+    },
+  }
+}
+
+/** Takes documents from the front of the queue until the body is full. */
+function takeBody(queue: Waiting[], charsMax: number): { body: string; sent: readonly Sent[] } {
+  let body = ''
+  const sent: Sent[] = []
+  for (let first = queue[0]; first !== undefined && body.length < charsMax; first = queue[0]) {
+    const { of, places, end } = first
+    while (!of.ended && first.next < end && body.length < charsMax) {
+      const at = places === null ? first.next : (places[first.next] ?? 0)
+      body += of.job.lines(at)
+      sent.push({ of, at })
+      first.next += 1
+    }
+    if (of.ended || first.next >= end) queue.shift()
+  }
+  return { body, sent }
+}
+
+/** Is it the document's own fault? */
+function isRefusal({ status, type }: ElasticFailure): boolean {
+  return status === 400 && type !== 'index_closed_exception' && type !== 'validation_exception'
+}
