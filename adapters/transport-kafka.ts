@@ -35,7 +35,7 @@ const REQUEST_TIMEOUT_MS = 15_000
 const METADATA_MAX_AGE_MS = 30_000
 /** Our own retries follow, with our own words. */
 const RETRY = { retries: 2, initialRetryTime: 150, maxRetryTime: 1_000 }
-const SESSION_TIMEOUT_MS = 15_000
+const SESSION_TIMEOUT_MS = 10_000
 const HEARTBEAT_MS = 2_000
 /** Also how long a fetch without news takes, and so how long leaving takes at most. */
 const FETCH_WAIT_MS = 500

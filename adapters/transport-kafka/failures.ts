@@ -34,33 +34,55 @@ export function toServiceError(error: unknown, connection: KafkaConnection): Ser
   return new ServiceError(code, `Kafka at ${brokers}: ${why}`, details, error)
 }
 
-function explain(
-  chain: readonly LibraryError[],
-  { sasl }: KafkaConnection,
-): { code: FailureCode; why: string } {
-  const has = (test: (error: LibraryError) => boolean) => chain.find(test)
-  const reason = chain.at(-1)?.message ?? 'unknown failure'
-  if (
-    has(
-      ({ name, type }) => name === 'KafkaJSSASLAuthenticationError' || type === 'SASL_AUTHENTICATION_FAILED',
-    )
-  ) {
-    const who = sasl === null ? 'it asks for SASL' : `SASL ${sasl.mechanism} as ${sasl.username}`
-    return { code: 'UNAUTHENTICATED', why: `the credentials are refused (${who}): ${reason}` }
-  }
-  const untrusted = has(({ code, message }) => UNTRUSTED.has(String(code)) || /certificate/i.test(message))
-  if (untrusted !== undefined)
-    return { code: 'UNREACHABLE', why: `its certificate is not trusted, see tls.ca: ${untrusted.message}` }
-  const denied = has(({ type }) => String(type).endsWith('AUTHORIZATION_FAILED'))
-  if (denied !== undefined) return { code: 'DENIED', why: denied.message }
-  if (has(({ type }) => type === 'MESSAGE_TOO_LARGE' || type === 'RECORD_LIST_TOO_LARGE'))
-    return { code: 'BATCH_TOO_LARGE', why: 'a message is larger than the topic takes (max.message.bytes)' }
-  // What the broker itself answered: it is there, but cannot do it now.
-  const answered = has(({ type }) => typeof type === 'string')
-  if (answered !== undefined)
-    return { code: 'STORE_UNAVAILABLE', why: `${String(answered.type)}: ${answered.message}` }
-  return { code: 'UNREACHABLE', why: `no answer: ${reason}` }
+interface Explained {
+  readonly code: FailureCode
+  readonly why: string
 }
+
+function explain(chain: readonly LibraryError[], connection: KafkaConnection): Explained {
+  for (const rule of RULES) {
+    for (const error of chain) {
+      const explained = rule(error, connection)
+      if (explained !== null) return explained
+    }
+  }
+  return { code: 'UNREACHABLE', why: `no answer: ${chain.at(-1)?.message ?? 'unknown failure'}` }
+}
+
+/** The first rule that knows one of the errors tells what is wrong. */
+const RULES: readonly ((error: LibraryError, connection: KafkaConnection) => Explained | null)[] = [
+  ({ name, type, message }, { sasl }) => {
+    if (name !== 'KafkaJSSASLAuthenticationError' && !/SASL/.test(String(type))) return null
+    const who = sasl === null ? 'it asks for SASL' : `SASL ${sasl.mechanism} as ${sasl.username}`
+    return { code: 'UNAUTHENTICATED', why: `the credentials are refused (${who}): ${message}` }
+  },
+  ({ code }) => {
+    if (!/ALERT.*(CERTIFICATE|CA$)/.test(String(code))) return null
+    const what = String(code).endsWith('REQUIRED')
+      ? 'it asks for a client certificate'
+      : 'it does not accept our certificate'
+    return { code: 'UNREACHABLE', why: `${what}, see tls.cert and tls.key` }
+  },
+  ({ code, message }) => {
+    if (!UNTRUSTED.has(String(code))) return null
+    return {
+      code: 'UNREACHABLE',
+      why: `its certificate is not trusted, see tls.ca: ${message.split(';')[0]}`,
+    }
+  },
+  ({ type, message }) =>
+    String(type).endsWith('AUTHORIZATION_FAILED') ? { code: 'DENIED', why: message } : null,
+  ({ type }) => {
+    if (type !== 'MESSAGE_TOO_LARGE' && type !== 'RECORD_LIST_TOO_LARGE') return null
+    return {
+      code: 'BATCH_TOO_LARGE',
+      why: 'a message is larger than the topic takes, see its max.message.bytes',
+    }
+  },
+  // What the broker itself answered: it is there, but cannot do it now.
+  ({ type, message }) =>
+    typeof type === 'string' ? { code: 'STORE_UNAVAILABLE', why: `${type}: ${message}` } : null,
+]
 
 /** The error and its causes, outermost first. */
 function chainOf(error: unknown): LibraryError[] {

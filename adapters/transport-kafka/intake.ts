@@ -28,6 +28,7 @@ export interface KafkaCluster {
 
 export interface KafkaIntakeOptions {
   readonly clusters: readonly KafkaCluster[]
+  /** On each cluster the group is called `<prefix>.<groupId>`. */
   readonly groupId: string
   /** The group may have one member only: an embedded store keeps everything or nothing. */
   readonly exclusive: boolean
@@ -127,11 +128,13 @@ function createReader(
   { messages, lost, restarts }: Numbers,
   connect: (connection: KafkaConnection, log: Logger) => KafkaClient,
 ): ClusterReader {
-  const { groupId, exclusive, intake, quarantine, clock, laneBytesMax = LANE_BYTES_MAX } = options
+  const { exclusive, intake, quarantine, clock, laneBytesMax = LANE_BYTES_MAX } = options
   const random = Math.random
   const log = options.log.child({ site, brokers: connection.brokers.join(',') })
   const client = connect(connection, log)
   const topic = logsTopic(connection)
+  // Several prefixes may share a cluster, but the members of a group must read the same topics.
+  const groupId = `${connection.prefix}.${options.groupId}`
   const stopping = new AbortController()
   const first = Promise.withResolvers<void>()
   first.promise.catch(() => undefined)

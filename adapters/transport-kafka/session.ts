@@ -24,7 +24,7 @@ const SILENT_MS_MAX = 40_000
 /** Looks at the broker's offsets in a row that show news for a partition of which we read nothing. */
 const STALLED_LOOKS_MAX = 6
 /** A member that died without a word stays in its group for its session timeout. */
-const ALONE_WITHIN_MS = 25_000
+const ALONE_WITHIN_MS = 13_000
 const ALONE_LOOK_MS = 1_000
 const LEAVE_WITHIN_MS = 5_000
 

@@ -37,6 +37,8 @@ export interface KafkaBroker extends AsyncDisposable {
 
 export interface KafkaOptions {
   readonly secure?: boolean
+  /** PEM: clients that show it, or one that it signed, may use the listener for client certificates. */
+  readonly clientCertificate?: string
   /** Lines for server.properties that replace the usual ones. */
   readonly properties?: Readonly<Record<string, string>>
 }
@@ -44,6 +46,7 @@ export interface KafkaOptions {
 /** Starts a broker; throws EngineMissing when this machine cannot. */
 export async function startKafka({
   secure = false,
+  clientCertificate,
   properties = {},
 }: KafkaOptions = {}): Promise<KafkaBroker> {
   const java = join(await findJdk(JDK_MIN, JDK_MAX), 'bin', 'java')
@@ -56,7 +59,7 @@ export async function startKafka({
     tls: await freePort(),
     mutual: await freePort(),
   }
-  const keys = secure ? await makeKeys(dir, java) : null
+  const keys = secure ? await makeKeys(dir, java, clientCertificate) : null
   const file = join(dir, 'server.properties')
   writeFileSync(file, lines({ ...base(dir, ports), ...(secure ? security(dir, ports) : {}), ...properties }))
   const scram = secure
@@ -172,8 +175,8 @@ function security(dir: string, ports: Ports): Record<string, string> {
   }
 }
 
-/** A self-signed certificate for 127.0.0.1, trusted by itself; `ca` is its PEM. */
-async function makeKeys(dir: string, java: string): Promise<{ ca: string }> {
+/** A self-signed certificate for 127.0.0.1, trusted by itself; `ca` is its PEM. A client's certificate is trusted, too. */
+async function makeKeys(dir: string, java: string, client: string | undefined): Promise<{ ca: string }> {
   mkdirSync(dir, { recursive: true })
   const keytool = join(java, '..', 'keytool')
   const common = ['-storepass', STORE_PASSWORD, '-storetype', 'PKCS12', '-alias', 'noctule']
@@ -181,17 +184,13 @@ async function makeKeys(dir: string, java: string): Promise<{ ca: string }> {
   const names = ['-dname', 'CN=127.0.0.1', '-ext', 'san=ip:127.0.0.1,dns:localhost']
   await run(keytool, ['-genkeypair', '-keyalg', 'RSA', '-validity', '3650', ...names, ...keys])
   const { stdout: ca } = await run(keytool, ['-exportcert', '-rfc', ...keys])
-  const file = join(dir, 'ca.pem')
-  writeFileSync(file, ca)
-  await run(keytool, [
-    '-importcert',
-    '-noprompt',
-    '-file',
-    file,
-    '-keystore',
-    join(dir, 'trust.p12'),
-    ...common,
-  ])
+  const trusted = { noctule: ca, ...(client === undefined ? {} : { client }) }
+  for (const [alias, pem] of Object.entries(trusted)) {
+    const file = join(dir, `${alias}.pem`)
+    writeFileSync(file, pem)
+    const store = ['-keystore', join(dir, 'trust.p12'), '-storepass', STORE_PASSWORD, '-storetype', 'PKCS12']
+    await run(keytool, ['-importcert', '-noprompt', '-file', file, '-alias', alias, ...store])
+  }
   return { ca }
 }
 

@@ -1,0 +1,126 @@
+import { createRequire } from 'node:module'
+import type kafkajs from 'kafkajs'
+import {
+  createKafkaSender,
+  openKafkaIntake,
+  type KafkaConnection,
+  type KafkaIntakeOptions,
+  type KafkaLoss,
+} from '../../adapters/transport-kafka.ts'
+import { systemClock } from '../../core/clock.ts'
+import type { Intake, Logger, Quarantine, QuarantineEntry, TransportSender } from '../../core/ports.ts'
+import { noMetrics } from './aggregator.ts'
+import { quietLog } from './quiet-log.ts'
+import { randomPrefix } from './engines/under-test.ts'
+
+export const TOPICS = { partitions: 3, replication: 1, retentionMs: 3_600_000, segmentMs: 900_000 }
+
+export const never = (): AbortSignal => new AbortController().signal
+
+export function connectionTo(brokers: string, fields: Partial<KafkaConnection> = {}): KafkaConnection {
+  return {
+    brokers: [brokers],
+    prefix: randomPrefix(),
+    clientId: 'noctule-test',
+    sasl: null,
+    tls: null,
+    ...fields,
+  }
+}
+
+export function senderTo(
+  connection: KafkaConnection,
+  fields: Partial<Parameters<typeof createKafkaSender>[0]> = {},
+): TransportSender {
+  const common = { topics: TOPICS, site: 'eu', host: 'web-1', clock: systemClock, log: quietLog }
+  return createKafkaSender({ connection, ...common, ...fields })
+}
+
+/** An intake of one cluster, not started; the group is called like the prefix. */
+export function intakeFrom(
+  connection: KafkaConnection,
+  fields: Partial<KafkaIntakeOptions> & Pick<KafkaIntakeOptions, 'intake'>,
+) {
+  return openKafkaIntake({
+    clusters: [{ site: 'eu', connection, topics: TOPICS }],
+    groupId: connection.prefix,
+    exclusive: false,
+    quarantine: createMemoryQuarantine(),
+    clock: systemClock,
+    log: quietLog,
+    metrics: noMetrics,
+    ...fields,
+  })
+}
+
+/** The library itself, for what only strangers do. */
+export function strangerOf({ brokers }: KafkaConnection): kafkajs.Kafka {
+  const library = createRequire(import.meta.url)('kafkajs') as typeof kafkajs
+  return new library.Kafka({ brokers: [...brokers], logLevel: library.logLevel.NOTHING })
+}
+
+export function createMemoryQuarantine(): Quarantine & { readonly entries: QuarantineEntry[] } {
+  const entries: QuarantineEntry[] = []
+  return {
+    entries,
+    async put(added) {
+      for (const entry of added) entries.push({ id: String(entries.length + 1), atMs: 0, ...entry })
+    },
+    list: async (limit) => ({ total: entries.length, entries: entries.slice(-limit).toReversed() }),
+    replay: async () => ({ stored: 0, refused: 0 }),
+  }
+}
+
+/** Keeps each frame once, as a store does, and counts. */
+export interface CountingIntake extends Intake {
+  /** Text of each frame → how often it was handed over. */
+  readonly frames: Map<string, number>
+  /** Resolves when so many different frames have arrived. */
+  arrived(different: number): Promise<void>
+}
+
+export function createCountingIntake(
+  store: (text: string) => Promise<void> = async () => {},
+): CountingIntake {
+  const frames = new Map<string, number>()
+  const waiting = new Set<{ different: number; resolve: () => void }>()
+  return {
+    frames,
+    async batch(frame) {
+      const text = Buffer.from(frame).toString()
+      await store(text)
+      const times = frames.get(text) ?? 0
+      frames.set(text, times + 1)
+      for (const one of waiting) if (frames.size >= one.different) one.resolve()
+      return times === 0 ? 'stored' : 'duplicate'
+    },
+    async mark() {},
+    async arrived(different) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const one = { different, resolve }
+      waiting.add(one)
+      if (frames.size >= different) resolve()
+      await promise
+      waiting.delete(one)
+    },
+  }
+}
+
+/** Keeps the lines of warnings and errors. */
+export function createLineLog(): Logger & { readonly lines: string[] } {
+  const lines: string[] = []
+  const keep = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`)
+  const log = { lines, debug() {}, info() {}, warn: keep, error: keep, child: () => log }
+  return log
+}
+
+/** Collects losses; `next` resolves with the first one. */
+export function createLossList() {
+  const losses: KafkaLoss[] = []
+  const { promise, resolve } = Promise.withResolvers<KafkaLoss>()
+  const onLost = (loss: KafkaLoss) => {
+    losses.push(loss)
+    resolve(loss)
+  }
+  return { losses, onLost, first: promise }
+}
