@@ -17,6 +17,8 @@ export interface Asking {
   /** Indices that are due to be purged: nothing in them is shown. */
   readonly hidden: readonly string[]
   readonly patterns: Patterns
+  /** Different numbers, of all buckets together, that are read to find quantiles exactly; beyond they come from sketches. */
+  readonly numbersMax: number
   readonly signal: AbortSignal
 }
 

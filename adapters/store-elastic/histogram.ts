@@ -20,14 +20,14 @@ export async function histogram(asking: Asking, request: HistogramRequest): Prom
     const page = await readCells(askOnce(asking), decided, request, undefined)
     if (page.after === undefined) return answer(request, page.cells)
   }
-  return atOneMoment(asking, (ask) => countAll(ask, request, decided, rest))
+  return atOneMoment(asking, (ask) => countAll(ask, asking, request, { decided, rest }))
 }
 
 async function countAll(
   ask: Ask,
+  { numbersMax }: Asking,
   request: HistogramRequest,
-  decided: Dsl,
-  rest: Dsl,
+  { decided, rest }: { readonly decided: Dsl; readonly rest: Dsl },
 ): Promise<HistogramAnswer> {
   const { plan, quantile } = request
   const counts = createCounts(quantile)
@@ -43,7 +43,8 @@ async function countAll(
     scanned += 1
     if (quantile !== undefined && numberOf(record, quantile) !== null) numbers.push(cell)
   }
-  if (quantile !== undefined) await addQuantiles(ask, decided, request, quantile, numbers, counts)
+  if (quantile !== undefined)
+    await addQuantiles({ ask, decided, request, quantile, beside: numbers, numbersMax }, counts)
   return { buckets: counts.buckets(request.by !== undefined), scanned }
 }
 

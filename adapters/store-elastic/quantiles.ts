@@ -1,18 +1,18 @@
 import type { HistogramRequest, Quantile } from '../../core/ports.ts'
 import { RECORD_FIELDS } from '../../core/record.ts'
-import { LN_GAMMA, bucketOf, bucketValue } from '../../core/sketch/latency-buckets.ts'
+import { LN_GAMMA, bucketValue } from '../../core/sketch/latency-buckets.ts'
 import { nearestRank } from '../store-counts.ts'
 import type { Counts } from '../store-counts.ts'
 import type { Ask } from './ask.ts'
-import { allOf } from './dsl.ts'
-import type { Dsl } from './dsl.ts'
 import { cellsOf } from './cells.ts'
 import type { Cell } from './cells.ts'
+import { allOf } from './dsl.ts'
+import type { Dsl } from './dsl.ts'
 
-/** Different numbers, of all cells together, that are read to find quantiles exactly; beyond they come from sketches. */
-const NUMBERS_MAX = 100_000
-
-/** Keeps the buckets of positive numbers apart from those of negative ones: no double has so large a bucket. */
+/**
+ * `core/sketch/latency-buckets.ts` in another language, for negative numbers, too.
+ * The offset keeps the buckets of positive numbers apart from those of negative ones: no double has so large a bucket.
+ */
 const SIGN_OFFSET = 100_000
 const SKETCHED = 'noctule_sketched'
 const SCRIPT = `if (doc[params.field].size() > 0) {
@@ -22,18 +22,25 @@ const SCRIPT = `if (doc[params.field].size() > 0) {
   emit(number > 0 ? bucket : -bucket);
 }`
 
-/** `beside`: cells of records that were counted here. */
-export async function addQuantiles(
-  ask: Ask,
-  decided: Dsl,
-  request: HistogramRequest,
-  { of, p }: Quantile,
-  beside: readonly Cell[],
-  counts: Counts,
-): Promise<void> {
+/** The quantiles of one histogram. */
+export interface Numbers {
+  readonly ask: Ask
+  /** What Elasticsearch counts. */
+  readonly decided: Dsl
+  readonly request: HistogramRequest
+  readonly quantile: Quantile
+  /** Cells of the records that were counted here. */
+  readonly beside: readonly Cell[]
+  readonly numbersMax: number
+}
+
+/** Sets the quantile of every cell that has numbers. */
+export async function addQuantiles(numbers: Numbers, counts: Counts): Promise<void> {
+  const { decided, beside } = numbers
+  const { of, p } = numbers.quantile
   const field = RECORD_FIELDS[of].ecs
   const query = allOf([decided, { exists: { field } }])
-  const found = (await exactly(ask, query, request, field)) ?? (await sketched(ask, query, request, field))
+  const found = (await exactly(numbers, query, field)) ?? (await sketched(numbers, query, field))
   const cells = Map.groupBy([...found, ...beside], ({ startMs, value }) => `${startMs} ${value}`)
   for (const cell of cells.values()) {
     const [first] = cell
@@ -43,24 +50,18 @@ export async function addQuantiles(
 
 /** Null: there are too many numbers. */
 async function exactly(
-  ask: Ask,
+  { ask, request, numbersMax }: Numbers,
   query: Dsl,
-  request: HistogramRequest,
   field: string,
 ): Promise<readonly Cell[] | null> {
   const cells: Cell[] = []
   for await (const cell of cellsOf(ask, query, request, { terms: { field } }))
-    if (cells.push(cell) > NUMBERS_MAX) return null
+    if (cells.push(cell) > numbersMax) return null
   return cells
 }
 
 /** By logarithmic buckets, as the roll-ups of the embedded store: at most 1 % away. */
-async function sketched(
-  ask: Ask,
-  query: Dsl,
-  request: HistogramRequest,
-  field: string,
-): Promise<readonly Cell[]> {
+async function sketched({ ask, request }: Numbers, query: Dsl, field: string): Promise<readonly Cell[]> {
   const params = { field, width: LN_GAMMA, offset: SIGN_OFFSET }
   const mapping = { type: 'long', script: { source: SCRIPT, params } }
   const asked: Ask = (body) => ask({ ...body, runtime_mappings: { [SKETCHED]: mapping } })
@@ -70,15 +71,8 @@ async function sketched(
   return cells
 }
 
-/** The bucket of a number, as the script makes it. */
-export function sketchBucket(number: number): number {
-  if (number === 0) return 0
-  const bucket = bucketOf(Math.abs(number)) + SIGN_OFFSET
-  return number > 0 ? bucket : -bucket
-}
-
 /** What stands for all numbers of a bucket. */
-export function sketchedValue(bucket: number): number {
+function sketchedValue(bucket: number): number {
   if (bucket === 0) return 0
   const value = bucketValue(Math.abs(bucket) - SIGN_OFFSET)
   return bucket > 0 ? value : -value

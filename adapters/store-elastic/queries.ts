@@ -8,7 +8,7 @@ import type { Patterns } from './dsl.ts'
 import type { Elastic } from './elastic.ts'
 import { explain } from './explain.ts'
 import { exportPage } from './exporting.ts'
-import { ElasticFailure, toServiceError } from './failures.ts'
+import { ElasticFailure, isMissing, toServiceError } from './failures.ts'
 import { histogram } from './histogram.ts'
 import type { Names } from './names.ts'
 import { search } from './search.ts'
@@ -27,28 +27,43 @@ export interface ElasticQueriesOptions {
   readonly horizon: () => number | Promise<number>
   /** Indices that are due to be purged, but still there: nothing in them is shown. */
   readonly hidden?: () => readonly string[] | Promise<readonly string[]>
+  /** Different numbers of one histogram that quantiles are found of exactly. */
+  readonly quantileNumbersMax?: number
 }
 
+const QUANTILE_NUMBERS_MAX = 100_000
+/** An index may be purged while it is searched; the whole question is then asked again. */
+const AGAIN_MAX = 3
+
 export function createElasticQueries(options: ElasticQueriesOptions): ElasticQueries {
-  const { elastic, names, horizon, hidden = () => [] } = options
+  const { elastic, names, horizon, hidden = () => [], quantileNumbersMax = QUANTILE_NUMBERS_MAX } = options
 
   async function asking(signal: AbortSignal): Promise<Asking> {
     signal.throwIfAborted()
-    return { elastic, logs: names.logs, hidden: await hidden(), patterns: PATTERNS[0], signal }
+    return {
+      elastic,
+      logs: names.logs,
+      hidden: await hidden(),
+      patterns: PATTERNS[0],
+      numbersMax: quantileNumbersMax,
+      signal,
+    }
   }
 
   function answering<Request extends { readonly plan: QueryPlan }, Answer>(
     answer: (asking: Asking, request: Request) => Promise<Answer>,
   ): (request: Request, signal: AbortSignal) => Promise<Answer> {
     return async (request, signal) => {
-      const asked = await asking(signal)
-      for (let patterns: Patterns = PATTERNS[0]; ;) {
+      let patterns: Patterns = PATTERNS[0]
+      for (let again = 0; ;) {
+        const asked = await asking(signal)
         try {
           return await answer({ ...asked, patterns }, request)
         } catch (error) {
           const less: Patterns | null = isRefusal(error) ? lessThan(patterns, request.plan) : null
-          if (less === null) throw asFailure(error)
-          patterns = less
+          const wasPurged = error instanceof ElasticFailure && isMissing(error) && ++again <= AGAIN_MAX
+          if (less === null && !wasPurged) throw asFailure(error)
+          patterns = less ?? patterns
         }
       }
     }

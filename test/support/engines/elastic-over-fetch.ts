@@ -10,7 +10,7 @@ export function elasticOverFetch(url: string): Elastic {
     async ({ method, path, querystring, body, bulkBody }, { signal, headers }) => {
       const query = new URLSearchParams()
       for (const [name, value] of Object.entries(querystring)) query.set(name, String(value))
-      const response = await fetch(`${url}${path}?${query}`, {
+      const response = await fetch(`${url}${path}?${query.toString()}`, {
         method,
         signal,
         headers: headers ?? { 'content-type': 'application/json' },

@@ -23,6 +23,7 @@ export interface IndexedOptions {
   /** Position of a record, counted from 0; its place plus 1 unless given. */
   readonly position?: (place: number) => number
   readonly horizon?: () => number
+  readonly quantileNumbersMax?: number
 }
 
 /** Makes an index for each of the sites. */
@@ -32,6 +33,7 @@ export async function indexedStore(
     shards = 1,
     position = (place) => place + 1,
     horizon = () => Number.MAX_SAFE_INTEGER,
+    ...options
   }: IndexedOptions = {},
 ): Promise<IndexedStore> {
   const elastic = elasticOverFetch(elasticsearchUrl)
@@ -70,7 +72,7 @@ export async function indexedStore(
     return 'stored'
   }
 
-  const queries = createElasticQueries({ elastic, names, horizon, hidden: () => [...hidden] })
+  const queries = createElasticQueries({ elastic, names, horizon, hidden: () => [...hidden], ...options })
   return {
     store: { ...notHere, ...queries, append },
     elastic,
