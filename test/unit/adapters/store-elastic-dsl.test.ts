@@ -201,5 +201,6 @@ function levelsOf(query: unknown): number {
 function unsendable(value: unknown): unknown[] {
   if (typeof value === 'string') return value.isWellFormed() ? [] : [value]
   if (typeof value === 'number') return Number.isFinite(value) ? [] : [value]
-  return typeof value === 'object' && value !== null ? Object.entries(value).flatMap(unsendable) : []
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([name, inner]) => [...unsendable(name), ...unsendable(inner)])
 }
