@@ -101,26 +101,33 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return 'quarantined' as const
   }
 
-  async function frame(message: KafkaMessage, value: Buffer, origin: Origin, signal: AbortSignal) {
+  /** What is wrong with the message itself goes to the quarantine: the lines of a batch, where they can be read. */
+  async function handOver<T>(
+    message: KafkaMessage,
+    { sender }: Origin,
+    signal: AbortSignal,
+    work: () => Promise<T>,
+  ): Promise<T | 'quarantined'> {
     try {
-      return await persist(() => intake.batch(value, origin, signal), origin.sender, signal)
+      return await persist(work, sender, signal)
     } catch (error) {
       const failure = asServiceError(error)
       if (signal.aborted || failure === undefined) throw error
       const reason = `${failure.code}: ${failure.message}`
-      const lines = failure.code === 'SEQUENCE_CONFLICT' ? await linesOf(value) : []
-      if (lines.length === 0) return foreign(message, reason, origin.sender, signal)
-      await setAside(lines, reason, origin.sender, signal)
-      return 'quarantined' as const
+      const lines = failure.code === 'SEQUENCE_CONFLICT' ? await linesOf(message.value) : []
+      if (lines.length === 0) return foreign(message, reason, sender, signal)
+      await setAside(lines, reason, sender, signal)
+      return 'quarantined'
     }
   }
 
   /** Without the broker's time nobody knows how old a mark is: it could only make answers look complete that are not. */
-  async function mark(mark: Mark, origin: Origin, signal: AbortSignal) {
-    if (origin.arrivedAtMs !== undefined) {
-      await persist(() => intake.mark(mark, origin), origin.sender, signal)
-      return 'mark' as const
-    }
+  async function mark(message: KafkaMessage, mark: Mark, origin: Origin, signal: AbortSignal) {
+    if (origin.arrivedAtMs !== undefined)
+      return handOver(message, origin, signal, async () => {
+        await intake.mark(mark, origin)
+        return 'mark' as const
+      })
     if (!unstampedTold)
       log.error(
         { topic },
@@ -134,9 +141,10 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     const { type, value, appendedMs } = message
     const sender = `${topic}/${message.partition}@${message.offset}`
     const origin = appendedMs === null ? { site, sender } : { site, sender, arrivedAtMs: appendedMs }
-    if (type === 'frame' && value !== null) return frame(message, value, origin, signal)
+    if (type === 'frame' && value !== null)
+      return handOver(message, origin, signal, () => intake.batch(value, origin, signal))
     const parsed = type === 'mark' && value !== null ? parseMark(value) : null
-    if (parsed !== null) return mark(parsed, origin, signal)
+    if (parsed !== null) return mark(message, parsed, origin, signal)
     const what =
       type === 'mark' ? 'a mark that cannot be read' : `a message of the type ${JSON.stringify(type)}`
     return foreign(message, `BATCH_MALFORMED: ${what}`, sender, signal)
@@ -159,7 +167,7 @@ function parseMark(value: Buffer): Mark | null {
 }
 
 /** The lines of a batch; none when it cannot be read or has none. */
-async function linesOf(frame: Buffer): Promise<string[]> {
-  const batch = await decodeFrame(frame).catch(() => null)
+async function linesOf(frame: Buffer | null): Promise<string[]> {
+  const batch = await decodeFrame(frame ?? Buffer.alloc(0)).catch(() => null)
   return batch === null ? [] : batch.body.toString('utf8').split('\n').slice(0, -1)
 }

@@ -67,6 +67,9 @@ interface Assigned {
   stalledLooks: number
 }
 
+/** Below every offset. */
+const NOTHING = -1
+
 /** Joins the group; throws a ServiceError when that fails. BAD_CONFIG: the group is exclusive and has another member. */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const { connection, topics, log, client } = options
@@ -155,15 +158,27 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
     const [committed, marks] = await Promise.all([admin.committed(groupId, topic), admin.watermarks(topic)])
     if (current !== generation) return
     for (const partition of missing) {
-      const from = startOf(partition, committed.get(partition), marks.get(partition) ?? { low: 0, high: 0 })
+      const known = committed.get(partition)
+      const from = startOf(partition, known, marks.get(partition) ?? { low: 0, high: 0 })
       const lane = createLane({
         from,
-        deliver: (message) => deliver(message, over.signal),
+        deliver: deliverOrFail,
         onDone: () => onDone(partition),
       })
-      const state = { lane, committed: from, paused: false, lookedNext: from, stalledLooks: 0 }
+      const state = { lane, committed: known ?? NOTHING, paused: false, lookedNext: from, stalledLooks: 0 }
       assigned.set(partition, state)
       consumer?.resume(partition)
+    }
+    // Where a new group starts is committed, too: what retention takes from then on is known to be lost.
+    commitSoon()
+  }
+
+  async function deliverOrFail(message: KafkaMessage) {
+    try {
+      await deliver(message, over.signal)
+    } catch (error) {
+      if (!over.signal.aborted) fail(error)
+      throw error
     }
   }
 
@@ -219,8 +234,12 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
   function onDone(partition: number) {
     const state = assigned.get(partition)
     if (state !== undefined) applyBackPressure(partition, state)
-    cancelCommit ??= clock.after(COMMIT_EVERY_MS, () => void commit())
+    commitSoon()
     if (isDrained()) drained()
+  }
+
+  function commitSoon() {
+    if (!over.signal.aborted) cancelCommit ??= clock.after(COMMIT_EVERY_MS, () => void commit())
   }
 
   function isDrained(): boolean {
@@ -252,7 +271,7 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
       log.debug({ topic, error: messageOf(error) }, 'offsets could not be committed')
       commitFailedMs ??= clock.monotonicMs()
       if (clock.monotonicMs() - commitFailedMs > SILENT_MS_MAX) fail(error)
-      else if (!over.signal.aborted) cancelCommit ??= clock.after(COMMIT_EVERY_MS, () => void commit())
+      else commitSoon()
     }
   }
 

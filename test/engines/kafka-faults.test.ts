@@ -4,7 +4,8 @@ import { ServiceError } from '../../core/errors.ts'
 import type { TransportSender } from '../../core/ports.ts'
 import { startKafka, type KafkaBroker } from '../support/engines/kafka.ts'
 import { describeWithKafka } from '../support/engines/under-test.ts'
-import { connectionTo, createCountingIntake, intakeFrom, never, senderTo } from '../support/kafka.ts'
+import { never } from '../support/kafka-memory.ts'
+import { connectionTo, createCountingIntake, intakeFrom, senderTo } from '../support/kafka.ts'
 
 /** Sends numbered frames, four at a time, each until it is taken, as a spool would. */
 function startLoad(sender: TransportSender) {

@@ -6,14 +6,8 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { KafkaConnection } from '../../adapters/transport-kafka.ts'
 import { KAFKA_USER, startKafka, type KafkaBroker } from '../support/engines/kafka.ts'
 import { describeWithKafka } from '../support/engines/under-test.ts'
-import {
-  connectionTo,
-  createCountingIntake,
-  createLineLog,
-  intakeFrom,
-  never,
-  senderTo,
-} from '../support/kafka.ts'
+import { createLineLog, never } from '../support/kafka-memory.ts'
+import { connectionTo, createCountingIntake, intakeFrom, senderTo } from '../support/kafka.ts'
 
 type Sasl = NonNullable<KafkaConnection['sasl']>
 const as = (mechanism: Sasl['mechanism'], password = KAFKA_USER.password): Sasl => ({

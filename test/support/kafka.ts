@@ -8,14 +8,13 @@ import {
   type KafkaLoss,
 } from '../../adapters/transport-kafka.ts'
 import { systemClock } from '../../core/clock.ts'
-import type { Intake, Logger, Quarantine, QuarantineEntry, TransportSender } from '../../core/ports.ts'
+import type { Intake, TransportSender } from '../../core/ports.ts'
 import { noMetrics } from './aggregator.ts'
+import { createMemoryQuarantine } from './kafka-memory.ts'
 import { quietLog } from './quiet-log.ts'
 import { randomPrefix } from './engines/under-test.ts'
 
 export const TOPICS = { partitions: 3, replication: 1, retentionMs: 3_600_000, segmentMs: 900_000 }
-
-export const never = (): AbortSignal => new AbortController().signal
 
 export function connectionTo(brokers: string, fields: Partial<KafkaConnection> = {}): KafkaConnection {
   return {
@@ -59,18 +58,6 @@ export function strangerOf({ brokers }: KafkaConnection): kafkajs.Kafka {
   return new library.Kafka({ brokers: [...brokers], logLevel: library.logLevel.NOTHING })
 }
 
-export function createMemoryQuarantine(): Quarantine & { readonly entries: QuarantineEntry[] } {
-  const entries: QuarantineEntry[] = []
-  return {
-    entries,
-    async put(added) {
-      for (const entry of added) entries.push({ id: String(entries.length + 1), atMs: 0, ...entry })
-    },
-    list: async (limit) => ({ total: entries.length, entries: entries.slice(-limit).toReversed() }),
-    replay: async () => ({ stored: 0, refused: 0 }),
-  }
-}
-
 /** Keeps each frame once, as a store does, and counts. */
 export interface CountingIntake extends Intake {
   /** Text of each frame → how often it was handed over. */
@@ -104,14 +91,6 @@ export function createCountingIntake(
       waiting.delete(one)
     },
   }
-}
-
-/** Keeps the lines of warnings and errors. */
-export function createLineLog(): Logger & { readonly lines: string[] } {
-  const lines: string[] = []
-  const keep = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`)
-  const log = { lines, debug() {}, info() {}, warn: keep, error: keep, child: () => log }
-  return log
 }
 
 /** Collects losses; `next` resolves with the first one. */
