@@ -27,7 +27,7 @@ const RECORD_BYTES = 512
 /** Long enough for a few batches to get through. */
 const RETRY_AFTER_MS = 500
 /** What fails for a moment is tried again for so long before the caller hears of it. */
-const TRIED_FOR_MS = 15_000
+const TRIED_FOR_MS = 10_000
 
 export interface Appender {
   /** `Store.append`. */

@@ -40,7 +40,7 @@ const BODY_CHARS_MIN = 128 << 10
 /** After each request that went well; halved after one that was too much. */
 const GROWTH = 1.2
 /** A job is tried for so long before its caller hears of it. */
-const TRIED_FOR_MS = 30_000
+const TRIED_FOR_MS = 10_000
 
 interface Running {
   readonly job: BulkJob
@@ -135,7 +135,10 @@ export function createBulkWriter({ elastic, clock }: { elastic: Elastic; clock: 
       }
       const { status, error } = result
       const problem = new ElasticFailure(status, error.type, error.reason)
-      if (isMissing(problem)) homeless.push(one)
+      if (isMissing(problem)) {
+        failure = problem
+        homeless.push(one)
+      } else if (isBlocked(problem)) end(one.of, toServiceError(problem))
       else if (isRefusal(problem)) refuse(one, error.reason)
       else {
         failure = problem
@@ -263,6 +266,11 @@ function takeBody(queue: Waiting[], charsMax: number): { body: string; sent: rea
     if (of.ended || first.next >= end) queue.shift()
   }
   return { body, sent }
+}
+
+/** Somebody, or a disk that is nearly full, has stopped all writing to the index: that takes its time. */
+function isBlocked({ type }: ElasticFailure): boolean {
+  return type === 'cluster_block_exception'
 }
 
 /** Is it the document's own fault? */

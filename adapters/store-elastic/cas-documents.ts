@@ -33,7 +33,7 @@ interface CasOptions<C> {
 }
 
 /** A write is tried again for so long before its callers hear of it. */
-const TRIED_FOR_MS = 15_000
+const TRIED_FOR_MS = 10_000
 
 interface Known<C> {
   readonly id: string

@@ -134,7 +134,7 @@ export function createPurger(parts: PurgerParts): Purger {
     const went = await documents.change(0, (content) => finished(content, indices))
     for (const index of indices) held.delete(index)
     for (const purged of went) log.info(publicRange(purged), 'purged an index')
-    return went.map(publicRange)
+    return went.map(publicRange).sort((left, right) => left.fromMs - right.fromMs)
   }
 
   return {

@@ -2,7 +2,7 @@ import { ServiceError, messageOf } from '../../core/errors.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
 import { backoffMs } from './backoff.ts'
 import type { Elastic } from './elastic.ts'
-import { ElasticFailure, isPassing } from './failures.ts'
+import { ElasticFailure, isOverload, isPassing } from './failures.ts'
 
 /** For a heartbeat. */
 export interface StoreStatus {
@@ -95,10 +95,15 @@ export function observed(elastic: Elastic): { elastic: Elastic; outcome: () => s
           problem = null
           return answer
         } catch (error) {
-          if (error instanceof ElasticFailure) problem = isPassing(error) ? messageOf(error) : null
+          if (error instanceof ElasticFailure) problem = isAway(error) ? messageOf(error) : null
           throw error
         }
       },
     },
   }
+}
+
+/** Too much to do is no reason to call it down. */
+function isAway(failure: ElasticFailure): boolean {
+  return isPassing(failure) && !isOverload(failure.status)
 }
