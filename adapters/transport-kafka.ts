@@ -209,17 +209,19 @@ async function openConsumer(kafka: Kafka, options: KafkaConsumerOptions): Promis
     retry: { ...RETRY, restartOnFailure: () => Promise.resolve(false) },
   })
   await connected(consumer)
-  listen(consumer, options)
+  const ours = ourConsumer(consumer, topic)
+  listen(consumer, ours, options)
   try {
     await consumer.subscribe({ topics: [topic], fromBeginning: true })
-    await consumer.run({
-      autoCommit: false,
-      eachBatch: (payload) => onBatch(payload, options),
-    })
+    await consumer.run({ autoCommit: false, eachBatch: (payload) => onBatch(payload, options) })
   } catch (error) {
     void consumer.disconnect().catch(() => undefined)
     throw error
   }
+  return ours
+}
+
+function ourConsumer(consumer: Consumer, topic: string): KafkaConsumer {
   const at = (partition: number) => [{ topic, partitions: [partition] }]
   return {
     seek: (partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
@@ -240,11 +242,15 @@ function onBatch({ batch }: EachBatchPayload, { onMessages }: KafkaConsumerOptio
   return onMessages(partition, { messages, fetchedFrom: Number(fetchedOffset), high: Number(highWatermark) })
 }
 
-function listen(consumer: Consumer, { topic, onAssigned, onCrash, onAlive }: KafkaConsumerOptions) {
+function listen(
+  consumer: Consumer,
+  ours: KafkaConsumer,
+  { topic, onAssigned, onCrash, onAlive }: KafkaConsumerOptions,
+) {
   const { GROUP_JOIN, FETCH, HEARTBEAT, CRASH } = consumer.events
   consumer.on(GROUP_JOIN, ({ payload }) => {
     onAlive()
-    onAssigned(payload.memberAssignment[topic] ?? [], payload.isLeader)
+    onAssigned(ours, payload.memberAssignment[topic] ?? [], payload.isLeader)
   })
   consumer.on(FETCH, onAlive)
   consumer.on(HEARTBEAT, onAlive)

@@ -21,6 +21,8 @@ const SEND_TIMEOUT_MS = 15_000
 /** Messages that the library holds. It cannot be told to forget one, so those of a dead broker count until it gives up. */
 const IN_FLIGHT_BYTES_MAX = 16 << 20
 const RETRY_AFTER_MS = 1_000
+/** A broker that does not answer is not waited for. */
+const LEAVE_WITHIN_MS = 2_000
 
 export interface KafkaSenderOptions {
   readonly connection: KafkaConnection
@@ -153,9 +155,9 @@ export function createSender(options: KafkaSenderOptions, client: KafkaClient): 
     sendMark: (mark, signal) => send('mark', Buffer.from(JSON.stringify(mark)), signal),
     async close() {
       closed.abort(new ServiceError('SHUTTING_DOWN', 'the sender is closed'))
-      const last = await line?.catch(() => null)
-      if (last) retire(last)
-      await Promise.all(leaving)
+      line?.then(retire, () => undefined)
+      await Promise.resolve()
+      await Promise.race([Promise.all(leaving), clock.sleep(LEAVE_WITHIN_MS)])
     },
   }
 }

@@ -138,36 +138,36 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
     onLost({ site, topic, partition, fromOffset, toOffset })
   }
 
-  function onAssigned(partitions: readonly number[], leader: boolean) {
+  function onAssigned(current: KafkaConsumer, partitions: readonly number[], leader: boolean) {
     if (exclusive && !leader) return fail(notAlone(groupId))
-    const current = ++generation
+    consumer = current
+    const now = ++generation
     for (const [partition, { lane }] of assigned) {
       if (partitions.includes(partition)) continue
       lane.close()
       assigned.delete(partition)
     }
-    // The library starts again from what is committed; what is read already need not come twice.
-    for (const [partition, { lane }] of assigned) consumer?.seek(partition, lane.next)
-    opening = opening.then(() => openLanes(partitions, current)).catch(fail)
+    // The library would start again from what is committed; what was read already need not come twice.
+    for (const [partition, { lane }] of assigned) current.seek(partition, lane.next)
+    const missing = partitions.filter((partition) => !assigned.has(partition))
+    // Nor may it look at the others before us: where a committed offset is gone, it would replace it by the oldest and tell nobody.
+    for (const partition of missing) current.pause(partition)
+    opening = opening.then(() => openLanes(current, missing, now)).catch(fail)
     log.info({ topic, groupId, partitions }, 'partitions assigned')
   }
 
-  async function openLanes(partitions: readonly number[], current: number) {
-    const missing = partitions.filter((partition) => !assigned.has(partition))
-    if (missing.length === 0 || current !== generation) return
+  async function openLanes(current: KafkaConsumer, missing: readonly number[], now: number) {
+    if (missing.length === 0 || now !== generation) return
     const [committed, marks] = await Promise.all([admin.committed(groupId, topic), admin.watermarks(topic)])
-    if (current !== generation) return
+    if (now !== generation) return
     for (const partition of missing) {
       const known = committed.get(partition)
       const from = startOf(partition, known, marks.get(partition) ?? { low: 0, high: 0 })
-      const lane = createLane({
-        from,
-        deliver: deliverOrFail,
-        onDone: () => onDone(partition),
-      })
+      const lane = createLane({ from, deliver: deliverOrFail, onDone: () => onDone(partition) })
       const state = { lane, committed: known ?? NOTHING, paused: false, lookedNext: from, stalledLooks: 0 }
       assigned.set(partition, state)
-      consumer?.resume(partition)
+      current.seek(partition, from)
+      current.resume(partition)
     }
     // Where a new group starts is committed, too: what retention takes from then on is known to be lost.
     commitSoon()
@@ -194,7 +194,6 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
   }
 
   async function onMessages(partition: number, { messages, fetchedFrom, high }: Fetched) {
-    const reading = await joining
     await opening
     const state = assigned.get(partition)
     const first = messages[0]?.offset
@@ -204,7 +203,7 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
     // A hole in what was read in one go is no loss: offsets that never were messages, as a foreign producer's transactions leave.
     if (fetchedFrom > lane.next) await skipWhatIsGone(partition, lane, fetchedFrom)
     if (assigned.get(partition) !== state) return
-    if (fetchedFrom > lane.next) return reading.seek(partition, lane.next)
+    if (fetchedFrom > lane.next) return consumer?.seek(partition, lane.next)
     lane.accept(messages)
     applyBackPressure(partition, state)
   }
@@ -313,9 +312,6 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
     aliveMs = clock.monotonicMs()
   }
   const joining = client.consumer({ groupId, topic, onAssigned, onMessages, onCrash: fail, onAlive })
-  void joining.then((joined) => {
-    consumer = joined
-  }, fail)
   await Promise.race([joining, failure.promise]).catch((error: unknown) => {
     void joining.then((joined) => joined.disconnect()).catch(() => undefined)
     throw error

@@ -57,6 +57,7 @@ export interface Watermarks {
 export interface KafkaClient {
   admin(): Promise<KafkaAdmin>
   producer(): Promise<KafkaProducer>
+  /** Resolves when the group was joined, or the library gave up trying and `onCrash` was called. */
   consumer(options: KafkaConsumerOptions): Promise<KafkaConsumer>
 }
 
@@ -93,8 +94,8 @@ export interface KafkaAdmin {
 export interface KafkaConsumerOptions {
   readonly groupId: string
   readonly topic: string
-  /** We have these partitions now; called again after every rebalance. */
-  readonly onAssigned: (partitions: readonly number[], leader: boolean) => void
+  /** We have these partitions now; called again after every rebalance, before anything is fetched. */
+  readonly onAssigned: (consumer: KafkaConsumer, partitions: readonly number[], leader: boolean) => void
   /** Nothing more is fetched for anybody until this resolves. */
   readonly onMessages: (partition: number, fetched: Fetched) => Promise<void>
   /** The library gave up; it does not come back by itself. */

@@ -1,45 +1,15 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../../core/clock.ts'
-import { ServiceError } from '../../core/errors.ts'
-import type { TransportSender } from '../../core/ports.ts'
 import { startKafka, type KafkaBroker } from '../support/engines/kafka.ts'
 import { describeWithKafka } from '../support/engines/under-test.ts'
-import { never } from '../support/kafka-memory.ts'
-import { connectionTo, createCountingIntake, intakeFrom, senderTo } from '../support/kafka.ts'
-
-/** Sends numbered frames, four at a time, each until it is taken, as a spool would. */
-function startLoad(sender: TransportSender) {
-  let stopped = false
-  let sent = 0
-  const codes = new Set<string>()
-  async function loop() {
-    while (!stopped) {
-      const frame = Buffer.from(`frame ${sent++}`)
-      for (let taken = false; !taken;) {
-        try {
-          await sender.send(frame, never())
-          taken = true
-        } catch (error) {
-          if (!(error instanceof ServiceError)) throw error
-          codes.add(error.code)
-          await systemClock.sleep(100)
-        }
-      }
-      await systemClock.sleep(5)
-    }
-  }
-  const loops = Promise.all([loop(), loop(), loop(), loop()])
-  return {
-    /** Codes of the failures so far. */
-    codes,
-    /** Ends it; resolves with how many frames were taken. */
-    async stop() {
-      stopped = true
-      await loops
-      return sent
-    },
-  }
-}
+import {
+  connectionTo,
+  createCountingIntake,
+  intakeFrom,
+  senderTo,
+  startLoad,
+  strangerOf,
+} from '../support/kafka.ts'
 
 describeWithKafka('Kafka that fails', () => {
   let broker: KafkaBroker
@@ -74,6 +44,25 @@ describeWithKafka('Kafka that fails', () => {
       await broker.start()
     })
     expect([...codes].filter((code) => code !== 'UNREACHABLE' && code !== 'STORE_UNAVAILABLE')).toEqual([])
+  })
+
+  test('a topic that is deleted is made anew, and reading goes on', async () => {
+    const connection = connectionTo(broker.brokers)
+    const sender = senderTo(connection)
+    onTestFinished(() => sender.close())
+    const intake = createCountingIntake()
+    const reading = intakeFrom(connection, { intake })
+    onTestFinished(() => reading.stop(AbortSignal.abort()))
+    await reading.start()
+    const load = startLoad(sender)
+    await intake.arrived(50)
+    const admin = strangerOf(connection).admin()
+    await admin.connect()
+    await admin.deleteTopics({ topics: [`${connection.prefix}.logs`] })
+    await admin.disconnect()
+    await intake.arrived(intake.frames.size + 200)
+    await load.stop()
+    await expect.poll(() => reading.status(), { timeout: 20_000 }).toMatchObject([{ ok: true }])
   })
 
   test('a broker that stands still for 10 s loses nothing', async () => {

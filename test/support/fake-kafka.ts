@@ -9,6 +9,7 @@ import type {
 /** A member of the group as the broker and the library see it. */
 export interface FakeMember {
   readonly options: KafkaConsumerOptions
+  readonly consumer: KafkaConsumer
   /** Partition → where the library reads next. */
   readonly positions: Map<number, number>
   readonly paused: Set<number>
@@ -53,7 +54,7 @@ export function createFakeKafka(partitions: number): FakeKafka {
     disconnect: async () => {},
   }
 
-  function consumerOf(member: FakeMember): KafkaConsumer {
+  function consumerOf(member: Omit<FakeMember, 'consumer'>): KafkaConsumer {
     return {
       seek: (partition, offset) =>
         void (member.positions.has(partition) && member.positions.set(partition, offset)),
@@ -77,10 +78,11 @@ export function createFakeKafka(partitions: number): FakeKafka {
       admin: async () => admin,
       producer: () => Promise.reject(new Error('nobody sends here')),
       async consumer(options) {
-        const member = { options, positions: new Map(), paused: new Set<number>(), gone: false }
-        members.push(member)
-        options.onAssigned([], true)
-        return consumerOf(member)
+        const bare = { options, positions: new Map<number, number>(), paused: new Set<number>(), gone: false }
+        const consumer = consumerOf(bare)
+        members.push(Object.assign(bare, { consumer }))
+        options.onAssigned(consumer, [], true)
+        return consumer
       },
     },
     append(partition, type) {
@@ -117,7 +119,7 @@ export function createFakeKafka(partitions: number): FakeKafka {
         member.positions.clear()
         for (const partition of own)
           member.positions.set(partition, committed.get(partition) ?? logOf(partition).low)
-        member.options.onAssigned(own, index === 0)
+        member.options.onAssigned(member.consumer, own, index === 0)
       }
     },
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type kafkajs from 'kafkajs'
 import {
@@ -8,18 +9,18 @@ import {
   type KafkaLoss,
 } from '../../adapters/transport-kafka.ts'
 import { systemClock } from '../../core/clock.ts'
+import { ServiceError } from '../../core/errors.ts'
 import type { Intake, TransportSender } from '../../core/ports.ts'
 import { noMetrics } from './aggregator.ts'
 import { createMemoryQuarantine } from './kafka-memory.ts'
 import { quietLog } from './quiet-log.ts'
-import { randomPrefix } from './engines/under-test.ts'
 
 export const TOPICS = { partitions: 3, replication: 1, retentionMs: 3_600_000, segmentMs: 900_000 }
 
 export function connectionTo(brokers: string, fields: Partial<KafkaConnection> = {}): KafkaConnection {
   return {
     brokers: [brokers],
-    prefix: randomPrefix(),
+    prefix: `noctule-test-${randomBytes(6).toString('hex')}`,
     clientId: 'noctule-test',
     sasl: null,
     tls: null,
@@ -102,4 +103,40 @@ export function createLossList() {
     resolve(loss)
   }
   return { losses, onLost, first: promise }
+}
+
+/** Sends numbered frames, four at a time, each until it is taken, as a spool would. */
+export function startLoad(sender: TransportSender) {
+  let stopped = false
+  let sent = 0
+  const codes = new Set<string>()
+  const signal = new AbortController().signal
+  async function sendUntilTaken(frame: Buffer) {
+    for (;;) {
+      try {
+        return await sender.send(frame, signal)
+      } catch (error) {
+        if (!(error instanceof ServiceError)) throw error
+        codes.add(error.code)
+        await systemClock.sleep(100)
+      }
+    }
+  }
+  async function loop() {
+    while (!stopped) {
+      await sendUntilTaken(Buffer.from(`frame ${sent++}`))
+      await systemClock.sleep(5)
+    }
+  }
+  const loops = Promise.all([loop(), loop(), loop(), loop()])
+  return {
+    /** Codes of the failures so far. */
+    codes,
+    /** Ends it; resolves with how many frames were taken. */
+    async stop() {
+      stopped = true
+      await loops
+      return sent
+    },
+  }
 }

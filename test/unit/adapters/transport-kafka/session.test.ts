@@ -60,6 +60,7 @@ function createWorld(partitions = 1, fields: Partial<SessionOptions> = {}) {
 type World = ReturnType<typeof createWorld>
 
 async function readAll({ kafka }: World, member: number, partition = 0) {
+  await settle()
   const reader = kafka.members[member]
   if (reader !== undefined) await kafka.fetch(reader, partition, 1_000)
 }
@@ -100,6 +101,42 @@ test('a partition that stays is not delivered again after a rebalance', async ()
   kafka.append(0, 'frame')
   await readAll(world, 0)
   expect(begun.map(keyOf)).toEqual(['0@0', '0@1'])
+})
+
+test('a partition that is taken away is not committed any more, and comes back from what is committed', async () => {
+  const world = createWorld(2)
+  const { kafka, begun, clock } = world
+  await world.openOne()
+  await world.openOne()
+  kafka.assign([0, 0])
+  for (let count = 0; count < 2; count++) kafka.append(0, 'frame')
+  await readAll(world, 0)
+  kafka.committed.set(0, 1)
+  kafka.assign([1, 0])
+  await endAll(world)
+  await clock.advance(2_000)
+  expect(kafka.committed.get(0)).toBe(1)
+  kafka.assign([0, 0])
+  await readAll(world, 0)
+  expect(begun.map(keyOf)).toEqual(['0@0', '0@1', '0@1'])
+  await endAll(world)
+  await clock.advance(1_000)
+  expect(kafka.committed.get(0)).toBe(2)
+})
+
+test('where a committed offset is gone, the library does not get to replace it before it was looked at', async () => {
+  const world = createWorld()
+  const { kafka } = world
+  kafka.append(0, 'frame')
+  kafka.append(0, 'frame')
+  kafka.committed.set(0, 0)
+  kafka.dropBelow(0, 1)
+  await world.openOne()
+  kafka.assign([0])
+  expect(kafka.members[0]?.paused.has(0)).toBe(true)
+  await readAll(world, 0)
+  expect(world.losses).toMatchObject([{ fromOffset: 0, toOffset: 1 }])
+  expect(world.begun.map(keyOf)).toEqual(['0@1'])
 })
 
 test('a full partition is paused until half of it is done', async () => {
@@ -171,7 +208,8 @@ test('an exclusive group with another member is refused, at once or after waitin
 test('of two that joined an exclusive group at the same time, the one that does not lead leaves', async () => {
   const world = createWorld(1, { exclusive: true })
   const session = await world.openOne()
-  world.kafka.members[0]?.options.onAssigned([], false)
+  const [member] = world.kafka.members
+  member?.options.onAssigned(member.consumer, [], false)
   await expect(session.failed).rejects.toMatchObject({ code: 'BAD_CONFIG' })
 })
 
@@ -235,6 +273,7 @@ test('a hole that no retention made is read again, not skipped; one inside of wh
   await world.openOne()
   kafka.assign([0])
   for (let count = 0; count < 4; count++) kafka.append(0, 'frame')
+  await settle()
   kafka.members[0]?.positions.set(0, 2)
   await readAll(world, 0)
   expect(begun).toEqual([])
