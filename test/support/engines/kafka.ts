@@ -36,6 +36,8 @@ export interface KafkaBroker extends AsyncDisposable {
 }
 
 export interface KafkaOptions {
+  /** Run on these cores only, as `taskset -c` takes them. */
+  readonly cores?: string
   readonly secure?: boolean
   /** PEM: clients that show it, or one that it signed, may use the listener for client certificates. */
   readonly clientCertificate?: string
@@ -48,6 +50,7 @@ export async function startKafka({
   secure = false,
   clientCertificate,
   properties = {},
+  cores,
 }: KafkaOptions = {}): Promise<KafkaBroker> {
   const java = join(await findJdk(JDK_MIN, JDK_MAX), 'bin', 'java')
   const classpath = join(await cached(`kafka-${VERSION}`, download), 'libs', '*')
@@ -78,10 +81,14 @@ export async function startKafka({
     ...scram,
   ])
   let broker: EngineProcess | undefined
+  const command = [
+    ...(cores === undefined ? [] : ['taskset', '-c', cores]),
+    ...[java, '-Xms256m', '-Xmx512m', '-cp', classpath, 'kafka.Kafka', file],
+  ]
   async function start() {
     broker = await startEngine({
-      command: java,
-      args: ['-Xms256m', '-Xmx512m', '-cp', classpath, 'kafka.Kafka', file],
+      command: command[0] ?? '',
+      args: command.slice(1),
       cwd: dir,
       readyWithinMs: READY_WITHIN_MS,
       isReady: (output) => output.includes('Kafka Server started'),
