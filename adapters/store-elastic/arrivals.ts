@@ -2,27 +2,26 @@ import type { Arrival, ArrivalsPage, ArrivalsRequest } from '../../core/ports.ts
 import { compileMatcher } from '../../core/query/matches.ts'
 import { RECORD_FIELDS } from '../../core/record.ts'
 import { askOnce, pagesOf, visible } from './ask.ts'
-import type { Ask, Asking } from './ask.ts'
+import type { Asking } from './ask.ts'
 import { allOf, planToDsl } from './dsl.ts'
-import type { Dsl } from './dsl.ts'
 import { DOCUMENT_FIELDS } from './mappings.ts'
 
 /** Two writers may give the same position, so records are told apart by their ids. */
 const SORT = [{ [DOCUMENT_FIELDS.arrival]: 'asc' }, { [RECORD_FIELDS.id.ecs]: 'asc' }]
 
-/** `horizon`: nothing new gets a position below it, so no later page can miss a record. */
+/** `horizon`: nothing new gets a position below it, so who asks again behind a page misses no record. */
 export async function arrivals(
   asking: Asking,
   { plan, after, limit }: ArrivalsRequest,
   horizon: number,
 ): Promise<ArrivalsPage> {
-  const ask = askOnce(asking)
   const { possible, maybe } = planToDsl(plan, asking.patterns)
   const matches = maybe.length === 0 ? () => true : compileMatcher(plan)
-  const among = between(asking, after, horizon)
-  const listing = { query: allOf([among, possible]), sort: SORT, firstMax: limit + 1 }
+  const within = { range: { [DOCUMENT_FIELDS.arrival]: { gt: after, lt: horizon } } }
+  const query = allOf([visible(asking), within, possible])
+  const listing = { query, sort: SORT, firstMax: limit + 1 }
   const found: Arrival[] = []
-  for await (const page of pagesOf(ask, listing)) {
+  for await (const page of pagesOf(askOnce(asking), listing)) {
     for (const { record, source } of page) {
       if (!matches(record)) continue
       const position = source[DOCUMENT_FIELDS.arrival] as number
@@ -31,22 +30,7 @@ export async function arrivals(
     }
   }
   if (found.length > limit) return fullPage(found, limit)
-  return { arrivals: found, position: Math.max(after, (await newest(ask, among)) ?? after) }
-}
-
-/** Position of the newest record below the horizon; 0 when there is none. */
-export async function head(asking: Asking, horizon: number): Promise<number> {
-  return (await newest(askOnce(asking), between(asking, 0, horizon))) ?? 0
-}
-
-function between(asking: Asking, after: number, horizon: number): Dsl {
-  return allOf([visible(asking), { range: { [DOCUMENT_FIELDS.arrival]: { gt: after, lt: horizon } } }])
-}
-
-async function newest(ask: Ask, query: Dsl): Promise<number | null> {
-  const sort = [{ [DOCUMENT_FIELDS.arrival]: 'desc' }]
-  const { hits } = await ask({ query, sort, size: 1, _source: false, track_total_hits: false })
-  return (hits[0]?.sort[0] as number | undefined) ?? null
+  return { arrivals: found, position: Math.max(after, horizon - 1) }
 }
 
 /** Records of one position stay together, as a reader asks for what is behind it: all that begin in the page, or more than fit. */

@@ -110,6 +110,14 @@ function readAnswer(response: SearchResponse): Answer {
   return { hits: hits?.hits ?? [], total: hits?.total?.value ?? 0, aggregations: aggregations ?? {} }
 }
 
+/** Different values, or numbers, of records that are looked at one by one: they are held in memory. */
+export const BESIDE_MAX = 1_000_000
+
+export function tooManyBeside(what: string): ServiceError {
+  const message = `too many ${what} would have to be looked at one by one; ask for a shorter range`
+  return new ServiceError('QUERY_TOO_BROAD', message, { max: BESIDE_MAX })
+}
+
 /** What may be looked at by a query with this range. */
 export function visible({ hidden }: Pick<Asking, 'hidden'>, range?: TimeRange): Dsl {
   const shown = hidden.length === 0 ? [] : [not({ terms: { _index: hidden } })]

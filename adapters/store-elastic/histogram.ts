@@ -3,7 +3,16 @@ import { RECORD_FIELDS } from '../../core/record.ts'
 import type { LogRecord } from '../../core/record.ts'
 import { createCounts } from '../store-counts.ts'
 import type { Counts } from '../store-counts.ts'
-import { askOnce, atOneMoment, decidedBy, matchesAmong, undecidedBy, visible } from './ask.ts'
+import {
+  BESIDE_MAX,
+  askOnce,
+  atOneMoment,
+  decidedBy,
+  matchesAmong,
+  tooManyBeside,
+  undecidedBy,
+  visible,
+} from './ask.ts'
 import type { Ask, Asking } from './ask.ts'
 import { cellsOf, readCells } from './cells.ts'
 import type { Cell } from './cells.ts'
@@ -41,7 +50,8 @@ async function countAll(
     const cell = cellOf(record, request)
     counts.add(cell.startMs, cell.value, 1)
     scanned += 1
-    if (quantile !== undefined && numberOf(record, quantile) !== null) numbers.push(cell)
+    if (quantile !== undefined && numberOf(record, quantile) !== null && numbers.push(cell) > BESIDE_MAX)
+      throw tooManyBeside('numbers')
   }
   if (quantile !== undefined)
     await addQuantiles({ ask, decided, request, quantile, beside: numbers, numbersMax }, counts)

@@ -1,7 +1,7 @@
 import { ServiceError } from '../../core/errors.ts'
 import type { Store } from '../../core/ports.ts'
 import type { QueryPlan } from '../../core/query/plan.ts'
-import { arrivals, head } from './arrivals.ts'
+import { arrivals } from './arrivals.ts'
 import type { Asking } from './ask.ts'
 import { PATTERNS, planToDsl } from './dsl.ts'
 import type { Patterns } from './dsl.ts'
@@ -17,7 +17,7 @@ import { top } from './top.ts'
 /** The part of a store that answers queries. Throws ServiceErrors, or the reason of the signal. */
 export type ElasticQueries = Pick<
   Store,
-  'search' | 'exportPage' | 'histogram' | 'top' | 'explain' | 'arrivals' | 'head'
+  'search' | 'exportPage' | 'histogram' | 'top' | 'explain' | 'arrivals'
 >
 
 export interface ElasticQueriesOptions {
@@ -76,13 +76,6 @@ export function createElasticQueries(options: ElasticQueriesOptions): ElasticQue
     top: answering(top),
     explain: answering((asked, request) => explain(asked, request, names)),
     arrivals: answering(async (asked, request) => arrivals(asked, request, await horizon())),
-    async head() {
-      try {
-        return await head(await asking(new AbortController().signal), await horizon())
-      } catch (error) {
-        throw asFailure(error)
-      }
-    },
   }
 }
 

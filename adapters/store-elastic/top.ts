@@ -1,7 +1,15 @@
 import type { TopAnswer, TopRequest, TopValue } from '../../core/ports.ts'
 import { RECORD_FIELDS, isFieldName } from '../../core/record.ts'
 import { createTop, mostFrequentFirst } from '../store-top.ts'
-import { atOneMoment, decidedBy, matchesAmong, undecidedBy, visible } from './ask.ts'
+import {
+  BESIDE_MAX,
+  atOneMoment,
+  decidedBy,
+  matchesAmong,
+  tooManyBeside,
+  undecidedBy,
+  visible,
+} from './ask.ts'
 import type { Ask, Asking } from './ask.ts'
 import { ALL, NONE, allOf, attrExists, attrField, planToDsl } from './dsl.ts'
 import type { Dsl } from './dsl.ts'
@@ -32,7 +40,13 @@ export async function top(asking: Asking, request: TopRequest): Promise<TopAnswe
   const decided = allOf([within, decidedBy(condition, beside)])
   return atOneMoment(asking, async (ask) => {
     const rest = allOf([within, undecidedBy(condition, beside)])
-    for await (const record of matchesAmong(ask, plan, rest)) looked.add(record)
+    let records = 0
+    for await (const record of matchesAmong(ask, plan, rest)) {
+      looked.add(record)
+      // Counting the values takes a while.
+      if (++records % BESIDE_MAX === 0 && looked.answer(0).distinct > BESIDE_MAX)
+        throw tooManyBeside('values')
+    }
     const { values, ...seen } = looked.answer(Infinity)
     const counted = await countAll(ask, decided, request, values)
     const matched = counted.matched + seen.matched

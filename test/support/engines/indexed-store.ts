@@ -74,7 +74,7 @@ export async function indexedStore(
 
   const queries = createElasticQueries({ elastic, names, horizon, hidden: () => [...hidden], ...options })
   return {
-    store: { ...notHere, ...queries, append },
+    store: { ...notHere, ...queries, append, head: async () => horizon() - 1 },
     elastic,
     prefix,
     hidden,

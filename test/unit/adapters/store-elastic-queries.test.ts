@@ -52,7 +52,6 @@ test.each([
     store.top({ ...request, field: 'host' }, never),
     store.arrivals({ ...request, after: 0 }, never),
     store.explain(request, never),
-    store.head(),
   ]
   for (const question of questions)
     await expect(question).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
