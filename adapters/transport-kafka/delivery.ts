@@ -5,6 +5,8 @@ import { backoffMs } from './backoff.ts'
 import type { KafkaMessage } from './types.ts'
 
 const RETRY_BACKOFF = { baseMs: 200, maxMs: 15_000 }
+/** A busy pipeline has room again soon. */
+const BUSY_BACKOFF = { baseMs: 100, maxMs: 1_000 }
 /** What the quarantine shows of bytes that cannot be read. */
 const FOREIGN_TEXT_BYTES = 512
 /** How many of the newest entries are searched for a message that comes again. */
@@ -73,10 +75,11 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         signal.throwIfAborted()
         const failure = asServiceError(error)
         if (failure !== undefined && REFUSALS.has(failure.code)) throw error
-        // A busy pipeline is nothing to report.
-        if (failure?.code !== 'OVERLOADED') failed(error, sender)
+        const busy = failure?.code === 'OVERLOADED'
+        if (!busy) failed(error, sender)
         const askedMs = Number(failure?.details['retryAfterMs'] ?? 0) * (1 + random())
-        await clock.sleep(Math.max(askedMs, backoffMs(attempt, RETRY_BACKOFF, random)), signal)
+        const ownMs = backoffMs(attempt, busy ? BUSY_BACKOFF : RETRY_BACKOFF, random)
+        await clock.sleep(Math.max(askedMs, ownMs), signal)
       }
     }
   }

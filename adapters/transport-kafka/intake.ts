@@ -4,6 +4,7 @@ import type { Clock, Intake, Logger, Metrics, Quarantine } from '../../core/port
 import { backoffMs } from './backoff.ts'
 import { createDelivery, type Delivery } from './delivery.ts'
 import { openSession, type Session } from './session.ts'
+import { createTopicCheck } from './topics.ts'
 import {
   logsTopic,
   type KafkaClient,
@@ -135,6 +136,7 @@ function createReader(
   const topic = logsTopic(connection)
   // Several prefixes may share a cluster, but the members of a group must read the same topics.
   const groupId = `${connection.prefix}.${options.groupId}`
+  const checkTopic = createTopicCheck(connection, topics, log)
   const stopping = new AbortController()
   const first = Promise.withResolvers<void>()
   first.promise.catch(() => undefined)
@@ -155,7 +157,7 @@ function createReader(
     const opened = await openSession({
       site,
       connection,
-      topics,
+      checkTopic,
       groupId,
       exclusive,
       client,

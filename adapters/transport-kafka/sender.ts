@@ -3,7 +3,7 @@ import type { Clock, Logger, TransportSender } from '../../core/ports.ts'
 import { shardOf } from '../../core/shard.ts'
 import { toServiceError } from './failures.ts'
 import { createGate } from './gate.ts'
-import { ensureTopic, type TopicFacts } from './topics.ts'
+import { createTopicCheck, type TopicFacts } from './topics.ts'
 import {
   logsTopic,
   type KafkaClient,
@@ -50,6 +50,7 @@ export function createSender(options: KafkaSenderOptions, client: KafkaClient): 
   const { messageBytesMax = MESSAGE_BYTES_MAX, sendTimeoutMs = SEND_TIMEOUT_MS } = options
   const topic = logsTopic(connection)
   const key = `${site}/${host}`
+  const checkTopic = createTopicCheck(connection, topics, log)
   const closed = new AbortController()
   const gate = createGate(IN_FLIGHT_BYTES_MAX)
   const leaving = new Set<Promise<void>>()
@@ -59,7 +60,7 @@ export function createSender(options: KafkaSenderOptions, client: KafkaClient): 
   async function check(): Promise<TopicFacts> {
     const admin = await client.admin()
     try {
-      const facts = await ensureTopic(admin, topic, { connection, topics, log })
+      const facts = await checkTopic(admin)
       const { messageBytesMax: takes } = facts
       if (takes !== null && takes < messageBytesMax + MESSAGE_OVERHEAD_BYTES)
         log.warn(

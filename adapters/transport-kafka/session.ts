@@ -2,7 +2,7 @@ import { messageOf, ServiceError } from '../../core/errors.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
 import { toServiceError } from './failures.ts'
 import { createLane, type Lane } from './lane.ts'
-import { ensureTopic } from './topics.ts'
+import type { TopicCheck } from './topics.ts'
 import {
   logsTopic,
   type KafkaAdmin,
@@ -12,7 +12,6 @@ import {
   type KafkaLoss,
   type Fetched,
   type KafkaMessage,
-  type KafkaTopicOptions,
   type Watermarks,
 } from './types.ts'
 
@@ -27,11 +26,13 @@ const STALLED_LOOKS_MAX = 6
 const ALONE_WITHIN_MS = 13_000
 const ALONE_LOOK_MS = 1_000
 const LEAVE_WITHIN_MS = 5_000
+/** Of all partitions together, beside what one fetch brings. */
+const IN_FLIGHT_BYTES_MAX = 64 << 20
 
 export interface SessionOptions {
   readonly site: string
   readonly connection: KafkaConnection
-  readonly topics: KafkaTopicOptions
+  readonly checkTopic: TopicCheck
   readonly groupId: string
   readonly exclusive: boolean
   readonly client: KafkaClient
@@ -72,13 +73,13 @@ const NOTHING = -1
 
 /** Joins the group; throws a ServiceError when that fails. BAD_CONFIG: the group is exclusive and has another member. */
 export async function openSession(options: SessionOptions): Promise<Session> {
-  const { connection, topics, log, client } = options
+  const { connection, checkTopic, client } = options
   const fail = (error: unknown) => toServiceError(error, connection)
   const admin = await client.admin().catch((error: unknown) => {
     throw fail(error)
   })
   try {
-    await ensureTopic(admin, logsTopic(connection), { connection, topics, log })
+    await checkTopic(admin)
     if (options.exclusive) await untilAlone(admin, options)
     return await join(options, admin)
   } catch (error) {
@@ -218,8 +219,9 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
   }
 
   function applyBackPressure(partition: number, state: Assigned) {
-    const full = state.lane.bytes >= laneBytesMax
-    const empty = state.lane.bytes <= laneBytesMax / 2
+    const bytesMax = Math.min(laneBytesMax, IN_FLIGHT_BYTES_MAX / assigned.size)
+    const full = state.lane.bytes >= bytesMax
+    const empty = state.lane.bytes <= bytesMax / 2
     if (stopping || (state.paused ? !empty : !full)) return
     try {
       if (state.paused) consumer?.resume(partition)
@@ -331,12 +333,13 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
     },
     async stop(signal) {
       stopping = true
-      await opening
-      const { promise, resolve } = Promise.withResolvers<void>()
-      drained = resolve
-      signal.addEventListener('abort', () => resolve(), { once: true })
-      if (isDrained() || signal.aborted) resolve()
-      await Promise.race([promise, failure.promise]).catch(() => undefined)
+      const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+      signal.addEventListener('abort', () => end(), { once: true })
+      if (signal.aborted) end()
+      await Promise.race([opening, ended])
+      drained = end
+      if (isDrained()) end()
+      await Promise.race([ended, failure.promise]).catch(() => undefined)
       await Promise.race([commit(), clock.sleep(LEAVE_WITHIN_MS)])
       await leave()
     },

@@ -1,7 +1,7 @@
 import { asServiceError, messageOf } from '../../core/errors.ts'
 import type { Logger } from '../../core/ports.ts'
 import { toServiceError } from './failures.ts'
-import type { KafkaAdmin, KafkaConnection, KafkaTopicOptions } from './types.ts'
+import { logsTopic, type KafkaAdmin, type KafkaConnection, type KafkaTopicOptions } from './types.ts'
 
 /** What the topic as it is tells us. */
 export interface TopicFacts {
@@ -12,6 +12,7 @@ export interface TopicFacts {
 
 /** Three copies, two of them written before a batch counts as sent: the loss of one broker loses nothing. */
 const REPLICATION_FOR_MIN_INSYNC_2 = 3
+const MESSAGE_BYTES_KEY = 'max.message.bytes'
 
 function configOf({ replication, retentionMs, segmentMs }: KafkaTopicOptions): Record<string, string> {
   return {
@@ -28,29 +29,42 @@ function configOf({ replication, retentionMs, segmentMs }: KafkaTopicOptions): R
 
 /**
  * Makes the topic when it is missing. One that is there is left as it is: what differs from the configuration is told in one line,
- * because others may have a reason for it. Throws a ServiceError when the topic is neither there nor can be made.
+ * once, because others may have a reason for it. Throws a ServiceError when the topic is neither there nor can be made.
  */
-export async function ensureTopic(
-  admin: KafkaAdmin,
-  topic: string,
-  { connection, topics, log }: { connection: KafkaConnection; topics: KafkaTopicOptions; log: Logger },
-): Promise<TopicFacts> {
+export type TopicCheck = (admin: KafkaAdmin) => Promise<TopicFacts>
+
+export function createTopicCheck(
+  connection: KafkaConnection,
+  topics: KafkaTopicOptions,
+  log: Logger,
+): TopicCheck {
+  const topic = logsTopic(connection)
   const wanted = configOf(topics)
-  const made = await admin.createTopic(topic, topics, wanted).catch((error: unknown) => {
-    // Not allowed, or fewer brokers than copies: fine when somebody else made it. Otherwise the next line fails.
-    const failure = toServiceError(error, connection)
-    if (failure.code === 'UNREACHABLE' || failure.code === 'UNAUTHENTICATED') throw failure
-    return failure
-  })
-  const partitions = await admin.partitions(topic).catch((error: unknown) => {
-    throw asServiceError(made) ?? toServiceError(error, connection)
-  })
-  if (made === true) log.info({ topic, partitions, ...wanted }, 'topic made')
-  const found = await readConfig(admin, topic, [...Object.keys(wanted), 'max.message.bytes'], log)
-  if (made !== true)
-    tellDifferences(topic, { ...wanted, partitions: String(topics.partitions) }, found, partitions, log)
-  const bytesMax = Number(found.get('max.message.bytes') ?? Number.NaN)
-  return { partitions, messageBytesMax: Number.isFinite(bytesMax) ? bytesMax : null }
+  let told = ''
+
+  function tellOnce(differences: readonly string[]) {
+    if (differences.length > 0 && told !== differences.join())
+      log.warn({ topic, differences }, 'the topic is used as it is, which is not as it is configured here')
+    told = differences.join()
+  }
+
+  return async (admin) => {
+    const made = await admin.createTopic(topic, topics, wanted).catch((error: unknown) => {
+      // Not allowed, or fewer brokers than copies: fine when somebody else made it. Otherwise the next line fails.
+      const failure = toServiceError(error, connection)
+      if (failure.code === 'UNREACHABLE' || failure.code === 'UNAUTHENTICATED') throw failure
+      return failure
+    })
+    const partitions = await admin.partitions(topic).catch((error: unknown) => {
+      throw asServiceError(made) ?? toServiceError(error, connection)
+    })
+    if (made === true) log.info({ topic, partitions, ...wanted }, 'topic made')
+    const found = await readConfig(admin, topic, [...Object.keys(wanted), MESSAGE_BYTES_KEY], log)
+    const actual = new Map([...found, ['partitions', String(partitions)]])
+    tellOnce(differencesOf({ ...wanted, partitions: String(topics.partitions) }, actual))
+    const bytesMax = Number(found.get(MESSAGE_BYTES_KEY) ?? Number.NaN)
+    return { partitions, messageBytesMax: Number.isFinite(bytesMax) ? bytesMax : null }
+  }
 }
 
 async function readConfig(admin: KafkaAdmin, topic: string, keys: readonly string[], log: Logger) {
@@ -65,18 +79,12 @@ async function readConfig(admin: KafkaAdmin, topic: string, keys: readonly strin
   }
 }
 
-function tellDifferences(
-  topic: string,
+function differencesOf(
   wanted: Readonly<Record<string, string>>,
-  found: ReadonlyMap<string, string>,
-  partitions: number,
-  log: Logger,
-) {
-  const actual = new Map([...found, ['partitions', String(partitions)]])
-  const differences = Object.entries(wanted).flatMap(([key, value]) => {
+  actual: ReadonlyMap<string, string>,
+): string[] {
+  return Object.entries(wanted).flatMap(([key, value]) => {
     const is = actual.get(key)
     return is === undefined || is === value ? [] : [`${key} is ${is}, configured is ${value}`]
   })
-  if (differences.length > 0)
-    log.warn({ topic, differences }, 'the topic is used as it is, which is not as it is configured here')
 }

@@ -43,7 +43,7 @@ function createWorld(partitions = 1, fields: Partial<SessionOptions> = {}) {
     openSession({
       site: 'eu',
       connection: { brokers: ['k:1'], prefix: 'n', clientId: 'c', sasl: null, tls: null },
-      topics: { partitions, replication: 1, retentionMs: 1, segmentMs: 1 },
+      checkTopic: async () => ({ partitions, messageBytesMax: null }),
       groupId: 'g',
       exclusive: false,
       client: kafka.client,
