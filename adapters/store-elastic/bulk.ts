@@ -37,6 +37,8 @@ const IN_FLIGHT_MAX = 3
 const BODY_CHARS_START = 2 << 20
 const BODY_CHARS_MAX = 8 << 20
 const BODY_CHARS_MIN = 128 << 10
+/** Texts become bytes in pieces of this size: they need not live long. */
+const PIECE_CHARS = 64 << 10
 /** After each request that went well; halved after one that was too much. */
 const GROWTH = 1.2
 /** A job is tried for so long before its caller hears of it. */
@@ -58,6 +60,14 @@ interface Waiting {
   readonly of: Running
   readonly places: readonly number[] | null
   next: number
+  readonly end: number
+}
+
+/** Some of them, as they were sent: the places from `from` to `end`. */
+interface Run {
+  readonly of: Running
+  readonly places: readonly number[] | null
+  readonly from: number
   readonly end: number
 }
 
@@ -93,47 +103,47 @@ export function createBulkWriter({ elastic, clock }: { elastic: Elastic; clock: 
 
   function pump(): void {
     while (!pausing && queue.length > 0 && inFlight < (failures > 0 ? 1 : IN_FLIGHT_MAX)) {
-      const { body, sent } = takeBody(queue, bodyChars)
-      if (sent.length === 0) continue
+      const { lines, runs } = takeBody(queue, bodyChars)
+      if (runs.length === 0) continue
       inFlight += 1
-      void send(body, sent).finally(() => {
+      void send(lines, runs).finally(() => {
         inFlight -= 1
         pump()
       })
     }
   }
 
-  async function send(body: string, sent: readonly Sent[]): Promise<void> {
-    const lines = Buffer.from(body)
+  async function send(lines: Buffer, runs: readonly Run[]): Promise<void> {
     try {
       const request = { method: 'POST', path: '/_bulk', query: QUERY, lines, signal: closing.signal }
       const answer = await elastic.request<BulkAnswer>(request)
-      const failure = await settle(sent, answer)
+      const failure = answer.errors ? await settle(sentOf(runs), answer) : null
+      if (!answer.errors) for (const { of, from, end: to } of runs) done(of, to - from)
       if (failure === null) wentWell()
       else pause(failure)
     } catch (error) {
-      if (error instanceof ElasticFailure && isPassing(error)) retry(sent, error)
-      else if (error instanceof ElasticFailure && error.status === 413) tooLarge(sent, error)
-      else for (const { of } of sent) end(of, toServiceError(error))
+      if (error instanceof ElasticFailure && isPassing(error)) retry(sentOf(runs), error)
+      else if (error instanceof ElasticFailure && error.status === 413) tooLarge(sentOf(runs), error)
+      else for (const { of } of runs) end(of, toServiceError(error))
     }
   }
 
   /** Ends what is done, and queues the rest. Returns why something has to wait, if so. */
-  async function settle(
-    sent: readonly Sent[],
-    { errors, items }: BulkAnswer,
-  ): Promise<ElasticFailure | null> {
+  async function settle(sent: readonly Sent[], { items }: BulkAnswer): Promise<ElasticFailure | null> {
     let failure: ElasticFailure | null = null
     const again: Sent[] = []
     const homeless: Sent[] = []
     for (const [place, one] of sent.entries()) {
       const result = items[place]?.create
-      if (!errors || result === undefined || result.error === undefined || result.status === 409) {
-        if (result === undefined) again.push(one)
-        else done(one)
+      if (result === undefined) {
+        again.push(one)
         continue
       }
       const { status, error } = result
+      if (error === undefined || status === 409) {
+        done(one.of, 1)
+        continue
+      }
       const problem = new ElasticFailure(status, error.type, error.reason)
       if (isMissing(problem)) {
         failure = problem
@@ -154,7 +164,7 @@ export function createBulkWriter({ elastic, clock }: { elastic: Elastic; clock: 
   async function remake(of: Running, places: readonly Sent[]): Promise<readonly Sent[]> {
     try {
       const wanted = new Set(await of.job.missing(places.map(({ at }) => at)))
-      for (const one of places) if (!wanted.has(one.at)) done(one)
+      done(of, places.length - wanted.size)
       return places.filter(({ at }) => wanted.has(at))
     } catch (error) {
       end(of, error)
@@ -162,8 +172,8 @@ export function createBulkWriter({ elastic, clock }: { elastic: Elastic; clock: 
     }
   }
 
-  function done({ of }: Sent): void {
-    of.left -= 1
+  function done(of: Running, count: number): void {
+    of.left -= count
     if (of.left > 0) return
     if (of.refused.length > 0) end(of, new DocumentsRefused(of.refused, of.refusal))
     else end(of, null)
@@ -172,7 +182,7 @@ export function createBulkWriter({ elastic, clock }: { elastic: Elastic; clock: 
   function refuse(one: Sent, reason: string): void {
     one.of.refused.push(one.at)
     one.of.refusal = reason
-    done(one)
+    done(one.of, 1)
   }
 
   function retry(sent: readonly Sent[], failure: ElasticFailure): void {
@@ -252,20 +262,35 @@ export function createBulkWriter({ elastic, clock }: { elastic: Elastic; clock: 
 }
 
 /** Takes documents from the front of the queue until the body is full. */
-function takeBody(queue: Waiting[], charsMax: number): { body: string; sent: readonly Sent[] } {
-  let body = ''
-  const sent: Sent[] = []
-  for (let first = queue[0]; first !== undefined && body.length < charsMax; first = queue[0]) {
-    const { of, places, end } = first
-    while (!of.ended && first.next < end && body.length < charsMax) {
-      const at = places === null ? first.next : (places[first.next] ?? 0)
-      body += of.job.lines(at)
-      sent.push({ of, at })
+function takeBody(queue: Waiting[], charsMax: number): { lines: Buffer; runs: readonly Run[] } {
+  const pieces: Buffer[] = []
+  const runs: Run[] = []
+  let chars = 0
+  let piece = ''
+  for (let first = queue[0]; first !== undefined && chars < charsMax; first = queue[0]) {
+    const { of, places, end, next: from } = first
+    while (!of.ended && first.next < end && chars + piece.length < charsMax) {
+      piece += of.job.lines(places === null ? first.next : (places[first.next] ?? 0))
       first.next += 1
+      if (piece.length < PIECE_CHARS) continue
+      pieces.push(Buffer.from(piece))
+      chars += piece.length
+      piece = ''
     }
+    if (first.next > from) runs.push({ of, places, from, end: first.next })
     if (of.ended || first.next >= end) queue.shift()
+    else break
   }
-  return { body, sent }
+  pieces.push(Buffer.from(piece))
+  return { lines: Buffer.concat(pieces), runs }
+}
+
+function sentOf(runs: readonly Run[]): Sent[] {
+  const sent: Sent[] = []
+  for (const { of, places, from, end } of runs)
+    for (let next = from; next < end; next++)
+      sent.push({ of, at: places === null ? next : (places[next] ?? 0) })
+  return sent
 }
 
 /** Somebody, or a disk that is nearly full, has stopped all writing to the index: that takes its time. */

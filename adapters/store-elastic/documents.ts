@@ -13,8 +13,8 @@ export const ATTR_KEY_BYTES_MAX = TERM_BYTES_MAX - ATTR_VALUE_COMPARED_BYTES_MAX
 /** Digits of the digest in a document's id: two batches under one number never overwrite each other. */
 const DIGEST_CHARS = 16
 /** Texts whose JSON is remembered; services, hosts and paths repeat in nearly every record. */
-const QUOTED_MAX = 10_000
-const QUOTED_CHARS_MAX = 1_024
+const REMEMBERED_MAX = 10_000
+const REMEMBERED_CHARS_MAX = 256
 
 /** A document as Elasticsearch gives it back. */
 export type DocumentSource = Readonly<Record<string, unknown>>
@@ -85,7 +85,8 @@ export interface DocumentPlace {
 
 /** Gives the two lines that create a record's document. It remembers texts, so make it once. */
 export function createDocumentLines(): (record: LogRecord, place: DocumentPlace) => string {
-  const quote = createQuote()
+  const quote = remembering((value) => JSON.stringify(value.toWellFormed()))
+  const attrsJson = createAttrsJson()
 
   /** `,"name":"value"`, nothing for an empty one. */
   const field = (name: string, value: string) => (value === '' ? '' : `${name}${quote(value)}`)
@@ -94,25 +95,40 @@ export function createDocumentLines(): (record: LogRecord, place: DocumentPlace)
   const number = (name: string, value: number | null) =>
     value === null || !Number.isFinite(value) ? '' : `${name}${value}`
 
-  return (record, { alias, digest, batch, arrival }) =>
-    `{"create":{"_index":"${alias}","_id":"${documentId(record.id, digest)}"}}\n` +
-    `{"@timestamp":${record.timeMs}` +
-    text(NAMES.message, record.message) +
-    field(NAMES.level, record.level) +
-    field(NAMES.service, record.service) +
-    field(NAMES.version, record.version) +
-    field(NAMES.host, record.host) +
-    field(NAMES.site, record.site) +
-    field(NAMES.tier, record.tier) +
-    field(NAMES.path, record.path) +
-    number(NAMES.offset, record.offset) +
-    text(NAMES.trace, record.trace) +
-    field(NAMES.pattern, record.pattern) +
-    number(NAMES.status, record.status) +
-    number(NAMES.latency_ms, record.latencyMs) +
-    number(NAMES.bytes, record.bytes) +
-    attrsJson(record.attrs) +
-    `${NAMES.ingested}${record.ingestedMs}${NAMES.id}"${record.id}","batch":"${batch}","arrival":${arrival}}\n`
+  let place: DocumentPlace | null = null
+  /** The texts around an id, which all documents of a batch in an index share. */
+  let [start, middle, end] = ['', '', '']
+
+  function at(next: DocumentPlace): void {
+    if (next.alias === place?.alias && next.digest === place.digest && next.batch === place.batch) return
+    place = next
+    start = `{"create":{"_index":"${next.alias}","_id":"`
+    middle = `-${next.digest.slice(0, DIGEST_CHARS)}"}}\n{"@timestamp":`
+    end = `","batch":"${next.batch}","arrival":`
+  }
+
+  return (record, next) => {
+    at(next)
+    return (
+      `${start}${record.id}${middle}${record.timeMs}` +
+      text(NAMES.message, record.message) +
+      field(NAMES.level, record.level) +
+      field(NAMES.service, record.service) +
+      field(NAMES.version, record.version) +
+      field(NAMES.host, record.host) +
+      field(NAMES.site, record.site) +
+      field(NAMES.tier, record.tier) +
+      field(NAMES.path, record.path) +
+      number(NAMES.offset, record.offset) +
+      text(NAMES.trace, record.trace) +
+      field(NAMES.pattern, record.pattern) +
+      number(NAMES.status, record.status) +
+      number(NAMES.latency_ms, record.latencyMs) +
+      number(NAMES.bytes, record.bytes) +
+      attrsJson(record.attrs) +
+      `${NAMES.ingested}${record.ingestedMs}${NAMES.id}"${record.id}${end}${next.arrival}}\n`
+    )
+  }
 }
 
 /** `,"name":` of every record field. */
@@ -120,42 +136,70 @@ const NAMES = Object.fromEntries(
   Object.entries(RECORD_FIELDS).map(([name, { ecs }]) => [name, `,"${ecs}":`]),
 ) as Record<keyof typeof RECORD_FIELDS, string>
 
-/** JSON of a text; half surrogate pairs become U+FFFD. */
-function createQuote(): (text: string) => string {
+/** What is made of a text, kept for the texts that come again. */
+function remembering(make: (text: string) => string): (text: string) => string {
   const known = new Map<string, string>()
   return (text) => {
+    if (text.length > REMEMBERED_CHARS_MAX) return make(text)
     const before = known.get(text)
     if (before !== undefined) return before
-    const quoted = JSON.stringify(text.toWellFormed())
-    if (text.length > QUOTED_CHARS_MAX) return quoted
-    if (known.size >= QUOTED_MAX) known.clear()
-    known.set(text, quoted)
-    return quoted
+    const made = make(text)
+    if (known.size >= REMEMBERED_MAX) known.clear()
+    known.set(text, made)
+    return made
   }
 }
 
-function attrsJson(attrs: Attrs): string {
+/** `,"attrs":…,"attrs_long":…,"nums":…,"search":…`, each only when something stands in it. */
+function createAttrsJson(): (attrs: Attrs) => string {
+  const named = remembering((key) => `,${JSON.stringify(attrKey(key.toWellFormed()))}:`)
+  const quote = remembering((value) => JSON.stringify(value.toWellFormed()))
   let [compared, long, nums, search] = ['', '', '', '']
-  for (const [rawKey, value] of Object.entries(attrs)) {
-    const key = rawKey.toWellFormed()
-    const values = (typeof value === 'object' ? value : [value]).filter(isHeld)
-    if (values.length === 0 && typeof value !== 'object') continue
-    const isList = typeof value === 'object'
-    const named = `,${JSON.stringify(attrKey(key))}:`
-    const nameable = key.length * 3 <= ATTR_KEY_BYTES_MAX || Buffer.byteLength(key) <= ATTR_KEY_BYTES_MAX
-    const short = nameable ? values.filter(isCompared) : []
-    if (short.length > 0 || values.length === 0) compared += named + jsonOf(short, isList)
-    if (short.length < values.length) long += `,${JSON.stringify(key)}:${jsonOf(values, isList)}`
-    const numbers = nameable ? values.filter((one) => typeof one === 'number') : []
-    if (numbers.length > 0) nums += `${named}["${numbers.map(sortableHex).join('","')}"]`
+
+  function add(key: string, value: AttrScalar): void {
+    if (typeof value === 'string') {
+      const json = quote(value)
+      if (!isNameable(key) || !isCompared(value)) long += `,${JSON.stringify(key.toWellFormed())}:${json}`
+      else compared += named(key) + json
+      search += `,${json}`
+    } else if (isHeld(value)) {
+      const text = scalarJson(value)
+      if (isNameable(key)) compared += named(key) + text
+      else long += `,${JSON.stringify(key.toWellFormed())}:${text}`
+      if (typeof value === 'number' && isNameable(key)) nums += `${named(key)}"${sortableHex(value)}"`
+      search += `,"${text}"`
+    }
+  }
+
+  function addList(key: string, all: readonly AttrScalar[]): void {
+    const values = all.filter(isHeld)
+    const short = isNameable(key) ? values.filter(isCompared) : []
+    if (short.length > 0 || values.length === 0) compared += named(key) + listJson(short)
+    if (short.length < values.length) long += `,${JSON.stringify(key.toWellFormed())}:${listJson(values)}`
+    const numbers = isNameable(key) ? values.filter((one) => typeof one === 'number') : []
+    if (numbers.length > 0) nums += `${named(key)}["${numbers.map(sortableHex).join('","')}"]`
     for (const one of values) search += `,${JSON.stringify(textOf(one))}`
   }
-  return (
-    (compared === '' ? '' : `,"attrs":{${compared.slice(1)}}`) +
-    (long === '' ? '' : `,"attrs_long":{${long.slice(1)}}`) +
-    (nums === '' ? '' : `,"nums":{${nums.slice(1)}}`) +
-    (search === '' ? '' : `,"search":[${search.slice(1)}]`)
-  )
+
+  return (attrs) => {
+    compared = long = nums = search = ''
+    for (const key of Object.keys(attrs)) {
+      const value = attrs[key]
+      if (typeof value === 'object') addList(key, value)
+      else if (value !== undefined) add(key, value)
+    }
+    if (search === '' && compared === '') return ''
+    return (
+      (compared === '' ? '' : `,"attrs":{${compared.slice(1)}}`) +
+      (long === '' ? '' : `,"attrs_long":{${long.slice(1)}}`) +
+      (nums === '' ? '' : `,"nums":{${nums.slice(1)}}`) +
+      (search === '' ? '' : `,"search":[${search.slice(1)}]`)
+    )
+  }
+}
+
+function isNameable(key: string): boolean {
+  return key.length * 3 <= ATTR_KEY_BYTES_MAX || Buffer.byteLength(key) <= ATTR_KEY_BYTES_MAX
 }
 
 function isHeld(value: AttrScalar): boolean {
@@ -167,12 +211,11 @@ function isCompared(value: AttrScalar): boolean {
   return Buffer.byteLength(value) <= ATTR_VALUE_COMPARED_BYTES_MAX
 }
 
-function jsonOf(values: readonly AttrScalar[], isList: boolean): string {
-  const [first] = values
-  if (!isList && first !== undefined) return scalarJson(first)
+function listJson(values: readonly AttrScalar[]): string {
   return `[${values.map(scalarJson).join(',')}]`
 }
 
+/** Of a number and a boolean the same as JavaScript prints; −0 is 0. */
 function scalarJson(value: AttrScalar): string {
   return typeof value === 'string' ? JSON.stringify(value.toWellFormed()) : JSON.stringify(value)
 }
