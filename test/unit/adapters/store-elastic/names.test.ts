@@ -25,7 +25,8 @@ test.each([
 })
 
 test('every index tells its slot, and Elasticsearch takes its name', () => {
-  const text = fc.string({ unit: 'binary', maxLength: 8 }).filter((one) => one.isWellFormed())
+  const char = fc.constantFrom('a', 'z', '0', '-', '_', '.', '~', ' ', '/', 'A', 'Ä', '漢', '🦇', '\0')
+  const text = fc.string({ unit: char, maxLength: 8 })
   const slotMs = fc.integer({ min: -8.64e12 + 1, max: 8.64e12 }).map((seconds) => seconds * 1_000)
   fc.assert(
     fc.property(
