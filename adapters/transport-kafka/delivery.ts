@@ -10,7 +10,7 @@ const BUSY_BACKOFF = { baseMs: 100, maxMs: 1_000 }
 /** What the quarantine shows of bytes that cannot be read. */
 const FOREIGN_TEXT_BYTES = 512
 /** How many of the newest entries are searched for a message that comes again. */
-const QUARANTINE_LOOK_BACK = 100_000
+const QUARANTINE_LOOK_BACK = 10_000
 /** What is wrong with the batch itself: no later attempt can end otherwise, and no collector hears of it any more. */
 const REFUSALS: ReadonlySet<FailureCode> = new Set([
   'SEQUENCE_CONFLICT',

@@ -14,9 +14,9 @@ import {
   type KafkaTopicOptions,
 } from './types.ts'
 
-const RESTART_BACKOFF = { baseMs: 500, maxMs: 30_000 }
+const RESTART_BACKOFF = { baseMs: 500, maxMs: 10_000 }
 /** A session that lived this long was a good one: the next failure is a new one. */
-const GOOD_SESSION_MS = 60_000
+const GOOD_SESSION_MS = 10_000
 /** Messages that are read and not stored, of one partition. Frames grow some seven times when they are opened. */
 const LANE_BYTES_MAX = 4 << 20
 
