@@ -5,7 +5,8 @@ import type { Intake } from '../../core/ports.ts'
 import { ServiceError } from '../../core/errors.ts'
 import { transportContract } from '../contracts/transport.ts'
 import { frameOf } from '../support/aggregator.ts'
-import { describeWithKafka, kafkaBrokers, randomPrefix } from '../support/engines/under-test.ts'
+import { describeWithKafka, kafkaBrokers } from '../support/engines/under-test.ts'
+import { randomPrefix } from '../support/engines/prefix.ts'
 import { createLineLog, createMemoryQuarantine, never } from '../support/kafka-memory.ts'
 import {
   connectionTo,

@@ -10,7 +10,11 @@ const LINES_PER_WRITE = 50
 const WRITE_EVERY_MS = 10
 
 /** Writes marked lines into three files until told to stop, and rotates them by rename now and then. */
-async function writeUnderLoad(logs: string, random: () => number, stop: AbortSignal): Promise<string[]> {
+export async function writeUnderLoad(
+  logs: string,
+  random: () => number,
+  stop: AbortSignal,
+): Promise<string[]> {
   const written: string[] = []
   for (let turn = 0; !stop.aborted; turn++) {
     const file = join(logs, `app-${turn % 3}.log`)

@@ -5,7 +5,8 @@ import { logsTemplate } from '../../../adapters/store-elastic/mappings.ts'
 import { createNames } from '../../../adapters/store-elastic/names.ts'
 import type { Store, StoredBatch } from '../../../core/ports.ts'
 import { elasticOverFetch } from './elastic-over-fetch.ts'
-import { elasticsearchUrl, randomPrefix } from './under-test.ts'
+import { elasticsearchUrl } from './under-test.ts'
+import { randomPrefix } from './prefix.ts'
 
 /** The queries of the Elasticsearch store over documents that a test indexed itself. */
 export interface IndexedStore extends AsyncDisposable {

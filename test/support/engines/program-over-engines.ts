@@ -2,7 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parse, stringify } from 'yaml'
 import { changePrograms, type ProgramOptions } from '../program.ts'
-import { elasticsearchUrl, kafkaBrokers, randomPrefix } from './under-test.ts'
+import { elasticsearchUrl, kafkaBrokers } from './under-test.ts'
+import { randomPrefix } from './prefix.ts'
 
 /** Elasticsearch as the store, under names that no other test has. */
 export function elasticStore(prefix: string) {

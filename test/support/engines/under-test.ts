@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { describe, inject } from 'vitest'
 
 const addresses = inject('engines')
@@ -26,9 +25,4 @@ export function describeWithEngines(name: string, tests: () => void | Promise<vo
 function describeUnless(missing: boolean, name: string, tests: () => void | Promise<void>): void {
   if (missing) describe.skip(`${name} (skipped: ${addresses.missing})`, tests)
   else describe(name, tests)
-}
-
-/** A name for topics and indices that no other test has. */
-export function randomPrefix(): string {
-  return `noctule-test-${randomBytes(6).toString('hex')}`
 }
