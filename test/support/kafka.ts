@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { createRequire } from 'node:module'
 import type kafkajs from 'kafkajs'
 import {
@@ -12,6 +11,7 @@ import { systemClock } from '../../core/clock.ts'
 import { ServiceError } from '../../core/errors.ts'
 import type { Intake, TransportSender } from '../../core/ports.ts'
 import { noMetrics } from './aggregator.ts'
+import { randomPrefix } from './engines/prefix.ts'
 import { createMemoryQuarantine } from './kafka-memory.ts'
 import { quietLog } from './quiet-log.ts'
 
@@ -20,7 +20,7 @@ export const TOPICS = { partitions: 3, replication: 1, retentionMs: 3_600_000, s
 export function connectionTo(brokers: string, fields: Partial<KafkaConnection> = {}): KafkaConnection {
   return {
     brokers: [brokers],
-    prefix: `noctule-test-${randomBytes(6).toString('hex')}`,
+    prefix: randomPrefix(),
     clientId: 'noctule-test',
     sasl: null,
     tls: null,
