@@ -1,4 +1,4 @@
-import { ServiceError } from '../core/errors.ts'
+import { ServiceError, messageOf } from '../core/errors.ts'
 import { createLedger, type BatchFate, type Ledger } from '../core/ledger/apply.ts'
 import { hasLeft, judge, type JudgeOptions } from '../core/ledger/judge.ts'
 import type { BatchFacts, BatchKey, CollectorLedger, LedgerNote } from '../core/ledger/types.ts'
@@ -44,6 +44,8 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
   let recent: { readonly notes: LedgerNote[]; readonly batches: BatchFacts[] } | null = null
   /** When the followed ledger was last read. */
   let readAtMs = -Infinity
+  /** Why the followed ledger could not be read; null: it could. */
+  let unreadable: string | null = null
   let cancelTick = () => {}
   let cancelFollow = () => {}
   let keeping = Promise.resolve()
@@ -66,11 +68,20 @@ export function createLedgerService(options: LedgerServiceOptions): LedgerServic
     }
   }
 
+  /** Logged when it begins and when it ends, not at each of two attempts a second. */
+  function readable(problem: string | null) {
+    if ((problem === null) === (unreadable === null)) return
+    unreadable = problem
+    if (problem === null) log.info({}, 'the ledger is read again')
+    else log.warn({ problem }, 'the ledger cannot be read: answers are incomplete until it can')
+  }
+
   async function follow(everyMs: number) {
     try {
       await read()
+      readable(null)
     } catch (error) {
-      log.warn({ err: error }, 'the ledger could not be read: answers are incomplete until it can be')
+      readable(messageOf(error))
     }
     cancelFollow = clock.after(everyMs, () => void follow(everyMs))
   }

@@ -24,7 +24,8 @@ export async function openServer(options: ServerOptions): Promise<Part> {
     async start() {
       const url = await app.listen(config.http)
       announce(`noctule ${version.version}, site ${site}, listening on ${url}`)
-      announce(`sign in (once, within ten minutes): ${url}/#code=${access.newSignInCode()}`)
+      if (options.answers)
+        announce(`sign in (once, within ten minutes): ${url}/#code=${access.newSignInCode()}`)
     },
     async stop() {
       app.drain()
