@@ -141,7 +141,7 @@ export function createAppender(parts: AppenderParts): Appender {
   }
 }
 
-const NOTHING: FoundBatch = { own: new Map(), foreign: [] }
+const NOTHING: FoundBatch = { own: new Map(), top: 0, foreign: [] }
 
 function answer(fate: BatchFate, facts: StoredBatch['facts']): 'stored' | 'duplicate' {
   if (fate === 'conflict') return conflict(facts)
@@ -222,7 +222,7 @@ async function createWork(parts: AppenderParts, { batch, id, found, lines }: Wor
   return {
     job,
     indices,
-    top: kept.length === 0 ? 0 : first + (kept.length - 1) * POSITION_STEP,
+    top: kept.length === 0 ? found.top : Math.max(found.top, first + (kept.length - 1) * POSITION_STEP),
     expired: () => late.purged(),
     recordIndex: (at) => kept[at]?.index ?? 0,
     async undo() {

@@ -17,6 +17,9 @@ export interface Attempt {
   readonly atMs: number
 }
 
+/** No spool and no topic brings a batch back after so long. */
+const ATTEMPT_KEPT_MS = 30 * 86_400_000
+
 /** What one ledger document holds: the ledger of the collectors that belong there, and what is going on with their batches. */
 export interface LedgerContent {
   readonly v: 1
@@ -57,7 +60,8 @@ export function withAttempt(
   const fate = createLedger(content.ledger).find(facts, facts.digest)
   if (fate !== 'new') return { content, result: { fate, before: null } }
   const before = content.attempts.find(({ batch }) => batch === attempt.batch) ?? null
-  const attempts = [...withoutAttempt(content.attempts, attempt.batch), attempt]
+  const others = withoutAttempt(content.attempts, attempt.batch)
+  const attempts = [...others.filter(({ atMs }) => atMs > attempt.atMs - ATTEMPT_KEPT_MS), attempt]
   return { content: { ...content, attempts }, result: { fate, before } }
 }
 

@@ -1,9 +1,9 @@
+import { RECORD_FIELDS } from '../../core/record.ts'
 import { parseDocumentId } from './documents.ts'
 import type { Elastic } from './elastic.ts'
 import { ElasticFailure, toServiceError } from './failures.ts'
 import { DOCUMENT_FIELDS } from './mappings.ts'
 import type { Names } from './names.ts'
-import { RECORD_FIELDS } from '../../core/record.ts'
 
 /** A document by its place. */
 export interface DocumentAt {
@@ -15,6 +15,8 @@ export interface DocumentAt {
 export interface FoundBatch {
   /** Record id → document, of the batch itself. */
   readonly own: ReadonlyMap<string, DocumentAt>
+  /** Their highest arrival position; 0: there are none. */
+  readonly top: number
   /** Of another batch under the same number, which was never stored. */
   readonly foreign: readonly DocumentAt[]
 }
@@ -26,7 +28,11 @@ interface SearchAnswer {
   readonly timed_out: boolean
   readonly _shards: { readonly failed: number }
   readonly hits: {
-    readonly hits: readonly { readonly _index: string; readonly _id: string; readonly sort: unknown[] }[]
+    readonly hits: readonly {
+      readonly _index: string
+      readonly _id: string
+      readonly sort: [string, number]
+    }[]
   }
 }
 
@@ -37,6 +43,7 @@ export async function lookUpBatch(
 ): Promise<FoundBatch> {
   const own = new Map<string, DocumentAt>()
   const foreign: DocumentAt[] = []
+  let top = 0
   await elastic.request({ method: 'POST', path: `/${names.logs}/_refresh` })
   for (let after: unknown[] | undefined, more = true; more;) {
     const body = {
@@ -52,15 +59,17 @@ export async function lookUpBatch(
     const { timed_out: timedOut, _shards: shards, hits } = answer
     if (timedOut || shards.failed > 0)
       throw new ElasticFailure(503, 'shards_failed', 'not every shard could be asked for a batch')
-    for (const { _index: index, _id: id } of hits.hits) {
+    for (const { _index: index, _id: id, sort } of hits.hits) {
       const found = parseDocumentId(id)
-      if (digest.startsWith(found.digest)) own.set(found.recordId, { index, id })
-      else foreign.push({ index, id })
+      if (digest.startsWith(found.digest)) {
+        own.set(found.recordId, { index, id })
+        top = Math.max(top, sort[1])
+      } else foreign.push({ index, id })
     }
     after = hits.hits.at(-1)?.sort
     more = hits.hits.length === PAGE
   }
-  return { own, foreign }
+  return { own, top, foreign }
 }
 
 /** Deletes documents; those that are not there do not matter. */

@@ -44,6 +44,9 @@ async function createWorld(): Promise<World> {
   }
 }
 
+/** Elasticsearch may be busy with something else. */
+const PATIENT = { timeout: 30_000 }
+
 const isBulk = ({ path }: Seen) => path.startsWith('/_bulk')
 const isLedgerWrite = ({ path }: Seen) => path.includes('-ledger/_bulk')
 
@@ -95,7 +98,10 @@ function losses(): void {
     expect(await store.append(storedBatch(lines(20)), never)).toBe('duplicate')
   })
 
-  test('what a dead process wrote half of is completed, also when it belongs elsewhere now', async () => {
+  test.each([
+    { what: 'half of', lines: 14, kept: 7 },
+    { what: 'all of, without saying so,', lines: 40, kept: 20 },
+  ])('what a dead process wrote $what is completed, also when it belongs elsewhere now', async (half) => {
     await using world = await createWorld()
     const died = await world.open()
     let dead = false
@@ -103,18 +109,17 @@ function losses(): void {
       if (dead) return { type: 'hang' }
       if (!isBulk(seen)) return PASS
       dead = true
-      return { type: 'lose', lines: 14 }
+      return { type: 'lose', lines: half.lines }
     }
     died.append(storedBatch(lines(20)), never).catch(() => undefined)
-    await expect.poll(() => dead).toBe(true)
+    await expect.poll(() => dead, PATIENT).toBe(true)
     const names = createNames(world.prefix)
-    const count = () => askElastic('GET', `/${names.logs}/_count`) as Promise<{ count: number }>
     await expect
       .poll(async () => {
         await askElastic('POST', `/${names.logs}/_refresh`)
-        return (await count()).count
-      })
-      .toBe(7)
+        return await askElastic('GET', `/${names.logs}/_count`)
+      }, PATIENT)
+      .toMatchObject({ count: half.kept })
     const elsewhere: Retention = {
       classes: [{ name: 'elsewhere', maxAgeMs: Infinity, bytesMax: null, match: {} }],
       bytesMax: null,
@@ -122,6 +127,9 @@ function losses(): void {
     const store = await world.open({ direct: true, retention: elsewhere })
     expect(await store.append(storedBatch(lines(20)), never)).toBe('stored')
     await holdsOnce(store, 20)
+    const told = async () =>
+      (await store.arrivals({ plan: MATCH_ALL, after: 0, limit: 100 }, never)).arrivals.length
+    await expect.poll(told, PATIENT).toBe(20)
   })
 
   test('another batch takes the place of one that was written in part and never stored', async () => {
@@ -135,13 +143,13 @@ function losses(): void {
       return { type: 'lose' }
     }
     died.append(storedBatch(lines(5, 'old')), never).catch(() => undefined)
-    await expect.poll(() => dead).toBe(true)
+    await expect.poll(() => dead, PATIENT).toBe(true)
     const names = createNames(world.prefix)
     await expect
       .poll(async () => {
         await askElastic('POST', `/${names.logs}/_refresh`)
         return await askElastic('GET', `/${names.logs}/_count`)
-      })
+      }, PATIENT)
       .toMatchObject({ count: 5 })
     const store = await world.open({ direct: true })
     expect(await store.append(storedBatch(lines(3, 'new')), never)).toBe('stored')
@@ -178,7 +186,7 @@ function outages(): void {
     await expect(store.append(storedBatch([{}]), never)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     await expect(all(store)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
     world.proxy.decide = () => PASS
-    await expect.poll(() => store.status(), { timeout: 10_000 }).toEqual({ ok: true, detail: '' })
+    await expect.poll(() => store.status(), PATIENT).toEqual({ ok: true, detail: '' })
     expect(await store.append(storedBatch([{}]), never)).toBe('stored')
   })
 
@@ -227,6 +235,23 @@ async function soon(_delayMs: number, signal?: AbortSignal): Promise<void> {
 }
 
 function deletions(): void {
+  test('an index of an older mapping gets the fields that it lacks', async () => {
+    await using world = await createWorld()
+    const names = createNames(world.prefix)
+    const index = names.index({ site: 'eu', class: 'all', slotMs: 0 })
+    const analyzer = { type: 'custom', tokenizer: 'whitespace' }
+    const settings = { analysis: { analyzer: { noctule: analyzer } } }
+    await askElastic('PUT', `/${index}`, { settings, mappings: { dynamic: false, _meta: { noctule: 0 } } })
+    const store = await world.open()
+    expect(await store.append(storedBatch(lines(2)), never)).toBe('stored')
+    const after = (await askElastic('GET', `/${index}/_mapping`)) as Record<string, { mappings: object }>
+    expect(after[index]?.mappings).toMatchObject({
+      _meta: { noctule: 1 },
+      properties: { batch: { type: 'keyword' }, arrival: { type: 'long' }, attrs: { type: 'flattened' } },
+    })
+    await holdsOnce(store, 2)
+  })
+
   test('an index deleted under us is made again', async () => {
     await using world = await createWorld()
     const names = createNames(world.prefix)
@@ -326,7 +351,7 @@ function severalWriters(): void {
       .toBe(16)
     await writing
     expect(sorted(seen)).toEqual(sorted(storedBatch(lines(16)).records))
-    await expect.poll(() => told, { timeout: 10_000 }).toBeGreaterThan(0)
+    await expect.poll(() => told, PATIENT).toBeGreaterThan(0)
   })
 
   test('marks noted by one are in the ledger of the other', async () => {
