@@ -73,7 +73,9 @@ function threadUs(since?: NodeJS.CpuUsage): number {
 
 function measure(name: string, blocks: readonly Row[][]): void {
   const build = (rows: readonly Row[]) => {
-    for (const [message, attrs, pattern, trace] of rows) builder.add(message, attrs, pattern, trace)
+    builder.begin({ minMs: 0, maxMs: rows.length - 1 })
+    for (const [timeMs, [message, attrs, pattern, trace]] of rows.entries())
+      builder.add(timeMs, message, attrs, pattern, trace)
     return builder.finish()
   }
   build(blocks[0] ?? [])
@@ -99,9 +101,9 @@ function lookUps(indexes: readonly WordIndex[]): Record<string, number> {
   let wrong = 0
   let wrongTraces = 0
   const before = process.threadCpuUsage()
-  for (let n = 0; n < LOOK_UPS; n++) if (at(indexes, n).word(`nowhere${n}`).rare) wrong++
+  for (let n = 0; n < LOOK_UPS; n++) if (at(indexes, n).word(`nowhere${n}`).rare !== null) wrong++
   const absentUs = threadUs(before)
-  for (let n = 0; n < LOOK_UPS; n++) if (at(indexes, n).mayHaveTrace(`trace${n}`)) wrongTraces++
+  for (let n = 0; n < LOOK_UPS; n++) if (at(indexes, n).traceTimes(`trace${n}`) !== null) wrongTraces++
   const again = process.threadCpuUsage()
   for (let n = 0; n < LOOK_UPS; n++) at(indexes, n).word('order')
   return {

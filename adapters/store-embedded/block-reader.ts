@@ -19,7 +19,7 @@ const SEPARATOR = '\x16'
 const FIELDS: readonly TalliedField[] = [...new Set(TALLIED.flat())]
 /** Selected before the fields: records, their first and last time, and whether they are plain. */
 const NUMBERS = 4
-const TEXTS = ['message', 'attrs', 'pattern', 'trace'] as const
+const TEXTS = ['time', 'message', 'attrs', 'pattern', 'trace'] as const
 
 /** A segment's blocks as the bytes of its sidecar, and what all of them say together. */
 export interface IndexedBlocks extends Omit<BlockFacts, 'plain' | 'tallies' | 'minutes'> {
@@ -50,6 +50,7 @@ export async function indexBlocks(
   for (const { condition, fromMs, toMs } of times) {
     const relation = `read_parquet(${sqlText(path)}, file_row_number = true) WHERE ${condition}`
     const facts = await factsOf(sql, relation, signal)
+    builder.begin(facts)
     const records = await (words?.({ fromMs, toMs }, builder) ?? addWords(sql, relation, builder, signal))
     if (records !== facts.records) throw new Error('a block of a segment was read by half')
     blocks.push({ ...facts, words: builder.finish() })
@@ -162,15 +163,24 @@ async function addWords(
 }
 
 function addTexts(texts: readonly string[], builder: WordIndexBuilder): void {
-  for (let at = 0; at < texts.length; at += TEXTS.length)
-    builder.add(texts[at] ?? '', texts[at + 1] ?? '', texts[at + 2] ?? '', texts[at + 3] ?? '')
+  for (let at = 0; at < texts.length; at += TEXTS.length) addRow(texts.slice(at, at + TEXTS.length), builder)
+}
+
+function addRow(
+  [time, message = '', attrs = '', pattern = '', trace = '']: readonly Cell[],
+  builder: WordIndexBuilder,
+): void {
+  builder.add(Number(time), String(message), String(attrs), String(pattern), String(trace))
 }
 
 async function addOneByOne(sql: Sql, relation: string, builder: WordIndexBuilder): Promise<void> {
-  const result = await sql.run(`SELECT ${TEXTS.join(', ')} FROM ${relation}`)
-  const text = (columns: readonly (readonly Cell[])[], column: number, row: number) =>
-    String(columns[column]?.[row] ?? '')
+  const result = await sql.run(
+    `SELECT ${TEXTS.map((name) => `${name}::VARCHAR`).join(', ')} FROM ${relation}`,
+  )
   for (const { rows, columns } of result.chunks())
     for (let row = 0; row < rows; row++)
-      builder.add(text(columns, 0, row), text(columns, 1, row), text(columns, 2, row), text(columns, 3, row))
+      addRow(
+        columns.map((column) => column[row] ?? ''),
+        builder,
+      )
 }

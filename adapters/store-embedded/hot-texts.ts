@@ -59,7 +59,11 @@ function wantedRows({ columns, classes }: Part, wanted: WantedTexts): number[] {
   return rows
 }
 
-function addRows({ texts, rows }: JoinedColumns, wanted: readonly number[], builder: WordIndexBuilder): void {
+function addRows(
+  { texts, rows, time }: JoinedColumns,
+  wanted: readonly number[],
+  builder: WordIndexBuilder,
+): void {
   const { message, attrs } = texts
   const patterns = textsOf(texts.pattern)
   const traces = textsOf(texts.trace)
@@ -70,6 +74,7 @@ function addRows({ texts, rows }: JoinedColumns, wanted: readonly number[], buil
     if (wanted[next] === row) {
       next++
       builder.addBytes(
+        time[row] ?? 0,
         { bytes: message.bytes, start: messageAt, end: messageEnd },
         { bytes: attrs.bytes, start: attrsAt, end: attrsEnd },
         patterns[row] ?? '',

@@ -26,9 +26,9 @@ import { sqlText } from './text-sql.ts'
 
 /** Records that the first slice of a search is to hold per record asked for, … */
 const SLICE_RECORDS_PER_RESULT = 16
-/** … and when blooms left few blocks: then a word is rare, and one statement over them all is better than several. */
+/** … and when words left few blocks: then a word is rare, and one statement over them all is better than several. */
 const SLICE_RECORDS_WHEN_RARE = 262_144
-/** Blooms left few blocks: at most this share. */
+/** Words left few blocks: at most this share. */
 const RARE_SHARE = 1 / 4
 /** A slice that gave too little is followed by one that is so much larger. */
 export const SLICE_GROWTH = 4

@@ -2,12 +2,17 @@
 const PAIRS_MAX = (1 << 21) - 1
 const PAIRS_FIRST = 1 << 14
 const FIELDS = 5
+/** COUNT holds the slice, too, in its lowest bits. */
 const [LOW, HIGH, GROUP, COUNT, LAST] = [0, 1, 2, 3, 4]
 const GROUP_PRIME = 0x9e3779b1
 const FREE = 0
+/** Records of a pair are from several slices. */
+export const SEVERAL_SLICES = 15
+const SLICE_BITS = 4
+const ONE_RECORD = 1 << SLICE_BITS
 
 /**
- * How many records have a key in a group. A key is a hash of two 32-bit halves, a group a number; together they are a pair.
+ * How many records have a key in a group, and which slice (0 to 14) of their block all of them are in. A key is a hash of two 32-bit halves, a group a number; together they are a pair.
  * Pairs are numbered from 0 in the order in which they came.
  */
 export interface PairCounts {
@@ -19,11 +24,12 @@ export interface PairCounts {
    * Counts a pair in a record, once however often the record has it: all pairs of a record are added before those of the next.
    * Returns the count when it has just risen, else 0.
    */
-  add(low: number, high: number, group: number, record: number): number
+  add(low: number, high: number, group: number, record: number, slice: number): number
   /** The number of a pair, or -1. */
   find(low: number, high: number, group: number): number
   countOf(pair: number): number
-  forEach(visit: (low: number, high: number, group: number, count: number) => void): void
+  /** `slice`: that of all records, or SEVERAL_SLICES. */
+  forEach(visit: (low: number, high: number, group: number, count: number, slice: number) => void): void
   clear(): void
 }
 
@@ -64,14 +70,17 @@ export function createPairCounts(pairsMax = PAIRS_MAX): PairCounts {
     get isOver() {
       return isOver
     },
-    add(low, high, group, record) {
+    add(low, high, group, record, slice) {
       const slot = slotOf(low, high, group)
       const pair = (slots[slot] ?? FREE) - 1
       if (pair >= 0) {
         const at = pair * FIELDS
         if (pairs[at + LAST] === record) return 0
         pairs[at + LAST] = record
-        return (pairs[at + COUNT] = (pairs[at + COUNT] ?? 0) + 1)
+        const before = pairs[at + COUNT] ?? 0
+        const counted = ((before & SEVERAL_SLICES) === slice ? before : before | SEVERAL_SLICES) + ONE_RECORD
+        pairs[at + COUNT] = counted
+        return counted >>> SLICE_BITS
       }
       if (size === pairsMax) {
         isOver = true
@@ -81,7 +90,7 @@ export function createPairCounts(pairsMax = PAIRS_MAX): PairCounts {
       pairs[at + LOW] = low
       pairs[at + HIGH] = high
       pairs[at + GROUP] = group
-      pairs[at + COUNT] = 1
+      pairs[at + COUNT] = ONE_RECORD | slice
       pairs[at + LAST] = record
       slots[slot] = ++size
       if (at + FIELDS === pairs.length) grow()
@@ -91,11 +100,14 @@ export function createPairCounts(pairsMax = PAIRS_MAX): PairCounts {
       return (slots[slotOf(low, high, group)] ?? FREE) - 1
     },
     countOf(pair) {
-      return pairs[pair * FIELDS + COUNT] ?? 0
+      return (pairs[pair * FIELDS + COUNT] ?? 0) >>> SLICE_BITS
     },
     forEach(visit) {
-      for (let at = 0; at < size * FIELDS; at += FIELDS)
-        visit(pairs[at + LOW] ?? 0, pairs[at + HIGH] ?? 0, pairs[at + GROUP] ?? 0, pairs[at + COUNT] ?? 0)
+      for (let at = 0; at < size * FIELDS; at += FIELDS) {
+        const counted = pairs[at + COUNT] ?? 0
+        const [count, slice] = [counted >>> SLICE_BITS, counted & SEVERAL_SLICES]
+        visit(pairs[at + LOW] ?? 0, pairs[at + HIGH] ?? 0, pairs[at + GROUP] ?? 0, count, slice)
+      }
     },
     clear() {
       slots.fill(FREE)

@@ -2,21 +2,23 @@ import type { TimeRange } from '../../core/ports.ts'
 import type { QueryPlan } from '../../core/query/plan.ts'
 import { mayHold } from '../store-purged.ts'
 import type { HeldValues } from '../store-purged.ts'
-import { amongPlain, mayHoldWords, planToSql, tokensOf } from './plan-sql.ts'
+import { amongPlain, planToSql, tokensOf } from './plan-sql.ts'
 import type { SqlCondition } from './plan-sql.ts'
 import { NOT_PROMOTED, STORED_COLUMNS, attrsOf, columnsWith } from './promoted.ts'
 import type { Promoted } from './promoted.ts'
 import type { Source } from './shelf.ts'
 import type { StoredTallies } from './tallies.ts'
 import { sqlText } from './text-sql.ts'
-import type { WordFacts, WordIndex } from './word-index.ts'
+import type { Span, WordFacts, WordIndex } from './word-index.ts'
+import { timesOfWords } from './word-times.ts'
 
 /** Words of a query that each may be rare or not split its parts in two; more words than this share one condition. */
 const SPLIT_TOKENS_MAX = 4
 
-/** What is scanned or skipped as a whole: a block of a segment, or a hot table. */
+/** What is scanned or skipped: a block of a segment, or the part of its time that may hold a match, or a hot table. */
 export interface Part {
   readonly source: Source
+  /** About so many when it is a part of a block's time. */
   readonly records: number
   /** Both ends included. */
   readonly minMs: number
@@ -62,11 +64,21 @@ export async function selectParts(
     for (const part of await partsOf(source)) {
       if (part.maxMs < range.fromMs || part.minMs >= range.toMs) outOfRange += 1
       else if (part.values !== null && !mayHold(root, part.values)) excludedByValues += 1
-      else if (part.words !== null && !mayHoldWords(root, part.words)) excludedByWords += 1
-      else parts.push(part)
+      else {
+        const times = part.words === null ? part : timesOfWords(root, part.words)
+        if (times === null || times.maxMs < range.fromMs || times.minMs >= range.toMs) excludedByWords += 1
+        else parts.push(narrowed(part, times))
+      }
     }
   }
   return { parts, outOfRange, excludedByValues, excludedByWords }
+}
+
+/** The records of a part in a shorter time, as if they were spread evenly over it. Never as many as all: then the file were read as a whole. */
+function narrowed(part: Part, { minMs, maxMs }: Span): Part {
+  if (minMs <= part.minMs && maxMs >= part.maxMs) return part
+  const share = (maxMs - minMs + 1) / (part.maxMs - part.minMs + 1)
+  return { ...part, minMs, maxMs, records: Math.min(part.records - 1, Math.ceil(part.records * share)) }
 }
 
 async function partsOf(source: Source): Promise<(Part & { readonly values: HeldValues | null })[]> {
@@ -92,7 +104,7 @@ export function scansOf(parts: readonly Part[], plan: QueryPlan, field?: string)
   const asked = [...new Set([...attrsOf(plan.root), ...(field === undefined ? [] : [field])])]
   const groups = Map.groupBy(parts, ({ words, plain, source }) => {
     if (words === null) return `${plain}`
-    const rare = split.map((token) => (words.word(token).rare ? 'r' : '-'))
+    const rare = split.map((token) => (words.word(token).rare === null ? '-' : 'r'))
     return `${plain} ${rare.join('')} ${promotedIn(source, asked).join(' ')}`
   })
   return [...groups.values()].map((group) => {
@@ -115,11 +127,11 @@ function factsOf(token: string, parts: readonly Part[]): WordFacts | undefined {
   const some = new Set<string>()
   const always = new Set<string>()
   const known: { readonly patterns: ReadonlySet<string>; readonly always: ReadonlySet<string> }[] = []
-  let rare = false
+  let rare: Span | null = null
   for (const { words } of parts) {
     if (words === null) return undefined
     const facts = words.word(token)
-    rare ||= facts.rare
+    rare ??= facts.rare
     for (const pattern of facts.always) always.add(pattern)
     for (const pattern of facts.some) some.add(pattern)
     known.push({ patterns: patternsOf(words), always: new Set(facts.always) })

@@ -8,7 +8,7 @@ import { NOT_PROMOTED, promotedColumn } from './promoted.ts'
 import type { Promoted } from './promoted.ts'
 import { attrSql, phraseInAttrs, phraseInMessage, sqlText } from './text-sql.ts'
 import type { AttrSql } from './text-sql.ts'
-import type { WordFacts, WordIndex } from './word-index.ts'
+import type { WordFacts } from './word-index.ts'
 
 /** Which records the matcher has to look at: none, the ones that are not plain (plain.ts), or all. */
 type Undecided = 'none' | 'others' | 'all'
@@ -91,19 +91,6 @@ export function unsure(condition: SqlCondition): string | null {
   const { other, undecided } = condition
   if (undecided === 'all') return possible(condition)
   return undecided === 'none' || other === 'false' ? null : `(NOT plain AND ${other})`
-}
-
-/** False when the words and trace ids of a block exclude a match. */
-export function mayHoldWords(node: QueryNode, index: WordIndex): boolean {
-  if (node.type === 'and') return node.nodes.every((part) => mayHoldWords(part, index))
-  if (node.type === 'or') return node.nodes.some((part) => mayHoldWords(part, index))
-  if (node.type === 'equals' && node.field === 'trace') return index.mayHaveTrace(node.value)
-  if (node.type === 'equals' && node.field === 'pattern') return index.patterns.includes(node.value)
-  if (node.type === 'not') return true
-  return tokensOf(node).every((token) => {
-    const { always, some, rare } = index.word(token)
-    return rare || always.length > 0 || some.length > 0
-  })
 }
 
 /** Every token that the plan looks for as it is; who asks for the value of an attr looks for its words. */
@@ -193,7 +180,7 @@ function phrase({ field, tokens }: Extract<QueryNode, { type: 'phrase' }>, words
   const only = first?.type === 'token' && tokens.length === 1 ? words(first.text) : undefined
   if (only !== undefined && field === '') {
     const always = patternIn(only.always)
-    const text = only.rare ? inText : both([patternIn(only.some), inText])
+    const text = only.rare !== null ? inText : both([patternIn(only.some), inText])
     return either([always, text])
   }
   const known = tokens.flatMap((token) => (token.type === 'token' ? token.text : []))
@@ -204,7 +191,7 @@ function phrase({ field, tokens }: Extract<QueryNode, { type: 'phrase' }>, words
 function patternsWith(tokens: readonly string[], words: WordLookup): readonly SqlCondition[] {
   return tokens.flatMap((token) => {
     const fact = words(token)
-    return fact === undefined || fact.rare ? [] : [patternIn([...fact.always, ...fact.some])]
+    return fact === undefined || fact.rare !== null ? [] : [patternIn([...fact.always, ...fact.some])]
   })
 }
 

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib'
+import { crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { ServiceError } from '../../core/errors.ts'
 import type { BlockMinutes } from './block-minutes.ts'
 import type { StoredTallies } from './tallies.ts'
@@ -8,11 +8,11 @@ import type { WordIndex } from './word-index.ts'
 /**
  * The file beside a segment that says what is in each of its blocks:
  *
- *     magic 8 bytes | crc32 of the rest u32 | byte length of the facts u32 | facts as JSON | the words of each block
+ *     magic 8 bytes | crc32 of the rest u32 | byte length of the facts u32 | facts as JSON, zstd | the words of each block
  *
  * The last two digits of the magic are the version of the format.
  */
-const MAGIC = Buffer.from('NOCTIX04')
+const MAGIC = Buffer.from('NOCTIX05')
 const U32_BYTES = 4
 const FACTS_LENGTH_AT = MAGIC.length + U32_BYTES
 const FACTS_AT = FACTS_LENGTH_AT + U32_BYTES
@@ -51,7 +51,7 @@ export function encodeSegmentIndex(blocks: readonly (BlockFacts & { words: Uint8
     const listed = services !== null && services.length <= SERVICES_LISTED_MAX ? services : null
     return { ...facts, services: listed, wordBytes: words.length }
   })
-  const facts = Buffer.from(JSON.stringify(stored))
+  const facts = zstdCompressSync(JSON.stringify(stored))
   const bytes = Buffer.concat([
     MAGIC,
     Buffer.alloc(2 * U32_BYTES),
@@ -71,7 +71,9 @@ export function decodeSegmentIndex(bytes: Uint8Array): readonly Block[] {
   if (crc32(all.subarray(FACTS_LENGTH_AT)) !== all.readUInt32LE(MAGIC.length))
     throw new ServiceError('DATA_CORRUPT', 'the checksum of a segment index is wrong')
   let end = FACTS_AT + all.readUInt32LE(FACTS_LENGTH_AT)
-  const stored = JSON.parse(all.toString('utf8', FACTS_AT, end)) as readonly StoredFacts[]
+  const stored = JSON.parse(
+    zstdDecompressSync(all.subarray(FACTS_AT, end)).toString(),
+  ) as readonly StoredFacts[]
   return stored.map(({ wordBytes, ...facts }) => {
     const words = openWordIndex(all.subarray(end, (end += wordBytes)))
     return { ...facts, words }

@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
-import { addToBloom, createBloom, createFullBloom, mayBeInBloom } from './bloom.ts'
-import { createPairCounts } from './pair-counts.ts'
+import { createKeySlices, sliceOfKey } from './key-slices.ts'
+import { SEVERAL_SLICES, createPairCounts } from './pair-counts.ts'
+import type { SlicedKeys } from './key-slices.ts'
 import type { PairCounts } from './pair-counts.ts'
 import { createTokenScanner, hashToken } from './token-hash.ts'
 import type { HashSeed, TextSpan } from './token-hash.ts'
@@ -16,8 +17,17 @@ const HASH_LIMIT = 2 ** 32
 /** Words between two entries of the word table; a look-up reads at most so many. */
 const WORDS_PER_ENTRY = 8
 const U32_BYTES = 4
+const NOTHING = new Uint8Array()
 /** Seed (2), 1 if pairs were left out, byte lengths of: patterns, word table, words, rare; the rest are the traces. */
 const HEADER_FIELDS = 7
+/** The first and last time of the block, before the header's fields. */
+const SPAN_BYTES = 16
+
+/** Times, ms since 1970, both ends included. */
+export interface Span {
+  readonly minMs: number
+  readonly maxMs: number
+}
 
 /** Where in a block a word is. Of the records of any other pattern: none has it, unless `rare`. */
 export interface WordFacts {
@@ -25,24 +35,28 @@ export interface WordFacts {
   readonly always: readonly string[]
   /** Patterns of which at least one record has the word, and at least one has not. */
   readonly some: readonly string[]
-  /** The word may be in a record of any pattern; true for about 1 % of the words that the block does not have. */
-  readonly rare: boolean
+  /** The word may be in a record of any pattern, within these times; also for 0.4 % of the words that the block does not have. */
+  readonly rare: Span | null
 }
 
 /** What is known about the words of one block of records without reading them. A token is one that `tokenize` gives. */
 export interface WordIndex {
   word(token: string): WordFacts
-  /** False only if no record of the block has this trace id. '' is none. */
-  mayHaveTrace(trace: string): boolean
+  /** Records with this trace id are within these times; null: there are none. '' is none. */
+  traceTimes(trace: string): Span | null
+  /** The times of the whole block. */
+  readonly span: Span
   /** The pattern ids of all records of the block, each once. */
   readonly patterns: readonly string[]
 }
 
 export interface WordIndexBuilder {
+  /** Before the records of a block: their times. */
+  begin(span: Span): void
   /** `attrs` is what JSON.stringify made of a record's attrs, or ''. Texts are well-formed Unicode. */
-  add(message: string, attrs: string, pattern: string, trace: string): void
+  add(timeMs: number, message: string, attrs: string, pattern: string, trace: string): void
   /** The same with texts that are UTF-8 already. */
-  addBytes(message: TextSpan, attrs: TextSpan, pattern: string, trace: string): void
+  addBytes(timeMs: number, message: TextSpan, attrs: TextSpan, pattern: string, trace: string): void
   /** The index of the records added since the last call; its memory is kept for the next block. */
   finish(): Uint8Array
 }
@@ -67,15 +81,17 @@ export function createWordIndexBuilder(pairsMax?: number): WordIndexBuilder {
   const pairs = createPairCounts(pairsMax)
   const listed = createPairCounts(pairsMax)
   const rare = createPairCounts(pairsMax)
+  const traces = createPairCounts(pairsMax)
   const groups = new Map<string, number>()
   const recordsOf: number[] = [0] // by group
   let candidates: Candidate[] = []
   let records = 0
-  let traces = 0
   let group = 0
+  let slice = 0
+  let span: Span = { minMs: 0, maxMs: 0 }
 
   const scanner = createTokenScanner(seed, (low, high, start, end) => {
-    if (pairs.add(low, high, group, records) === LISTED_WHOLE_PATTERN_MIN)
+    if (pairs.add(low, high, group, records, slice) === LISTED_WHOLE_PATTERN_MIN)
       candidates.push({ low, high, group, text: scanner.textOf(start, end) })
   })
 
@@ -95,65 +111,69 @@ export function createWordIndexBuilder(pairsMax?: number): WordIndexBuilder {
     const words: ListedWord[] = []
     for (const { low, high, group, text } of candidates) {
       const count = pairs.countOf(pairs.find(low, high, group))
-      if (isListed(count, group) && listed.add(low, high, NO_GROUP, 0) === 1)
+      if (isListed(count, group) && listed.add(low, high, NO_GROUP, 0, 0) === 1)
         words.push({ text, patterns: [] })
     }
     return words
   }
 
   /** Every pair goes to a listed word, to the traces, or makes a word rare. */
-  function sortOut(words: readonly ListedWord[]): Uint8Array {
-    const traceBloom = createBloom(traces)
-    pairs.forEach((low, high, group, count) => {
-      if (group === TRACES) return addToBloom(traceBloom, low, high)
+  function sortOut(words: readonly ListedWord[]): void {
+    let nth = 0
+    pairs.forEach((low, high, group, count, slice) => {
+      nth++
+      if (group === TRACES) return traces.add(low, high, NO_GROUP, nth, slice)
       const word = words[listed.find(low, high, NO_GROUP)]
-      if (word === undefined) rare.add(low, high, NO_GROUP, 0)
-      else word.patterns.push((group - 1) * 2 + (count === recordsOf[group] ? 1 : 0))
+      if (word === undefined) return rare.add(low, high, NO_GROUP, nth, slice)
+      return word.patterns.push((group - 1) * 2 + (count === recordsOf[group] ? 1 : 0))
     })
-    return traceBloom
   }
 
   function clear(): void {
-    for (const counts of [pairs, listed, rare]) counts.clear()
+    for (const counts of [pairs, listed, rare, traces]) counts.clear()
     groups.clear()
     recordsOf.length = 1
     candidates = []
     records = 0
-    traces = 0
   }
 
   /** The next words are those of a new record. */
-  function start(pattern: string, trace: string): void {
+  function start(timeMs: number, pattern: string, trace: string): void {
     records++
+    slice = sliceAt(timeMs, span)
     group = groupOf(pattern)
     recordsOf[group] = (recordsOf[group] ?? 0) + 1
     if (trace === '') return
     const { low, high } = hashToken(trace, seed)
-    if (pairs.add(low, high, TRACES, records) === 1) traces++
+    pairs.add(low, high, TRACES, records, slice)
   }
 
   return {
-    add(message, attrs, pattern, trace) {
-      start(pattern, trace)
+    begin(times) {
+      span = times
+    },
+    add(timeMs, message, attrs, pattern, trace) {
+      start(timeMs, pattern, trace)
       scanner.scanText(message)
       scanner.scanAttrs(attrs)
     },
-    addBytes(message, attrs, pattern, trace) {
-      start(pattern, trace)
+    addBytes(timeMs, message, attrs, pattern, trace) {
+      start(timeMs, pattern, trace)
       scanner.scanTextIn(message)
       scanner.scanAttrsIn(attrs)
     },
     finish() {
       const words = listWords()
-      const traceBloom = sortOut(words)
+      sortOut(words)
       const { isOver } = pairs
       const bytes = encode({
+        span,
         seed,
         isOver,
         patterns: [...groups.keys()],
         words,
-        rare: isOver ? createFullBloom() : bloomOf(rare),
-        traces: isOver ? createFullBloom() : traceBloom,
+        rare: isOver ? NOTHING : createKeySlices(slicesIn(rare)),
+        traces: isOver ? NOTHING : createKeySlices(slicesIn(traces)),
       })
       clear()
       return bytes
@@ -161,15 +181,30 @@ export function createWordIndexBuilder(pairsMax?: number): WordIndexBuilder {
   }
 }
 
-function bloomOf(keys: PairCounts): Uint8Array {
-  const bloom = createBloom(keys.size)
-  keys.forEach((low, high) => {
-    addToBloom(bloom, low, high)
-  })
-  return bloom
+function slicesIn(keys: PairCounts): SlicedKeys {
+  return {
+    size: keys.size,
+    forEach: (visit) => keys.forEach((low, high, _group, _count, slice) => visit(low, high, slice)),
+  }
+}
+
+/** The times of a block are cut into as many slices of the same length as there are numbers below SEVERAL_SLICES. */
+function sliceAt(timeMs: number, { minMs, maxMs }: Span): number {
+  return Math.floor(((timeMs - minMs) / (maxMs - minMs + 1)) * SEVERAL_SLICES)
+}
+
+/** Rounded outwards: who has the slice is within. */
+function timesOfSlice(slice: number, { minMs, maxMs }: Span): Span {
+  if (slice === SEVERAL_SLICES) return { minMs, maxMs }
+  const lengthMs = (maxMs - minMs + 1) / SEVERAL_SLICES
+  return {
+    minMs: Math.max(minMs, Math.floor(minMs + slice * lengthMs) - 1),
+    maxMs: Math.min(maxMs, Math.ceil(minMs + (slice + 1) * lengthMs)),
+  }
 }
 
 interface Parts {
+  readonly span: Span
   readonly seed: HashSeed
   readonly isOver: boolean
   readonly patterns: readonly string[]
@@ -178,12 +213,13 @@ interface Parts {
   readonly traces: Uint8Array
 }
 
-function encode({ seed, isOver, patterns, words, rare, traces }: Parts): Uint8Array {
+function encode({ span, seed, isOver, patterns, words, rare, traces }: Parts): Uint8Array {
   const patternBytes = Buffer.from(JSON.stringify(patterns))
   const table = encodeWords(words)
   const lengths = [patternBytes.length, table.entries.length, table.words.length, rare.length]
   const header = u32Bytes([seed.low, seed.high, isOver ? 1 : 0, ...lengths])
-  return Buffer.concat([header, patternBytes, table.entries, table.words, rare, traces])
+  const times = Buffer.from(Float64Array.of(span.minMs, span.maxMs).buffer)
+  return Buffer.concat([times, header, patternBytes, table.entries, table.words, rare, traces])
 }
 
 function u32Bytes(values: readonly number[]): Buffer {
@@ -230,10 +266,11 @@ function putNumber(out: number[], value: number): void {
 /** Reads what `finish` gave; keeps the bytes and copies none of them. They must be as they were written. */
 export function openWordIndex(bytes: Uint8Array): WordIndex {
   const all = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const field = (nth: number) => all.readUInt32LE(nth * U32_BYTES)
+  const span = { minMs: all.readDoubleLE(0), maxMs: all.readDoubleLE(SPAN_BYTES / 2) }
+  const field = (nth: number) => all.readUInt32LE(SPAN_BYTES + nth * U32_BYTES)
   const seed = { low: field(0) | 0, high: field(1) | 0 }
   const isOver = field(2) === 1
-  let end = HEADER_FIELDS * U32_BYTES
+  let end = SPAN_BYTES + HEADER_FIELDS * U32_BYTES
   const part = (length: number) => all.subarray(end, (end += length))
   const patternBytes = part(field(3))
   const lookUp = createLookUp(part(field(4)), part(field(5)))
@@ -242,22 +279,25 @@ export function openWordIndex(bytes: Uint8Array): WordIndex {
   let patterns: readonly string[] | undefined
   const patternIds = () => (patterns ??= JSON.parse(patternBytes.toString()) as readonly string[])
 
-  function isIn(bloom: Uint8Array, text: string): boolean {
+  function timesIn(table: Uint8Array, text: string): Span | null {
+    if (isOver) return span
     const { low, high } = hashToken(text, seed)
-    return mayBeInBloom(bloom, low, high)
+    const slice = sliceOfKey(table, low, high)
+    return slice === null ? null : timesOfSlice(slice, span)
   }
 
   return {
+    span,
     get patterns() {
       return patternIds()
     },
-    mayHaveTrace: (trace) => trace !== '' && isIn(traces, trace),
+    traceTimes: (trace) => (trace === '' ? null : timesIn(traces, trace)),
     word(token) {
       const found = lookUp(token)
-      if (found === undefined) return { always: [], some: [], rare: isIn(rare, token) }
+      if (found === undefined) return { always: [], some: [], rare: timesIn(rare, token) }
       const idsOf = (whole: number) =>
         found.flatMap((pattern) => ((pattern & 1) === whole ? (patternIds()[pattern >>> 1] ?? []) : []))
-      return { always: idsOf(1), some: idsOf(0), rare: isOver }
+      return { always: idsOf(1), some: idsOf(0), rare: isOver ? span : null }
     },
   }
 }

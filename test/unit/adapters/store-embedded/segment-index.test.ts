@@ -11,9 +11,12 @@ import { createWordIndexBuilder } from '../../../../adapters/store-embedded/word
 
 const CORRUPT = expect.objectContaining({ code: 'DATA_CORRUPT' })
 const builder = createWordIndexBuilder()
+const SPAN = { minMs: 5, maxMs: 5 }
 
 function wordsOf(word: string): Uint8Array {
-  for (let n = 0; n < 20; n++) builder.add(`${word} ${n}`, '', `pattern of ${word}`, `trace of ${word}`)
+  builder.begin(SPAN)
+  for (let n = 0; n < 20; n++)
+    builder.add(SPAN.minMs, `${word} ${n}`, '', `pattern of ${word}`, `trace of ${word}`)
   return builder.finish()
 }
 
@@ -94,8 +97,8 @@ describe('segment index', () => {
         expect(decoded).toEqual(all.map((one) => ({ ...one, words: expect.anything() })))
         decoded.forEach(({ words }, nth) => {
           const word = `word${nth}`
-          expect(words.word(word)).toEqual({ always: [`pattern of ${word}`], some: [], rare: false })
-          expect(words.mayHaveTrace(`trace of ${word}`)).toBe(true)
+          expect(words.word(word)).toEqual({ always: [`pattern of ${word}`], some: [], rare: null })
+          expect(words.traceTimes(`trace of ${word}`)).toEqual(SPAN)
         })
       }),
     )

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { createWordIndexBuilder, openWordIndex } from '../../../../adapters/store-embedded/word-index.ts'
-import type { WordIndex } from '../../../../adapters/store-embedded/word-index.ts'
+import type { Span, WordIndex } from '../../../../adapters/store-embedded/word-index.ts'
 import { heldRecord } from '../../../../adapters/store-record.ts'
 import { searchedTexts } from '../../../../core/query/matches.ts'
 import { tokenize } from '../../../../core/query/tokenize.ts'
@@ -19,11 +19,21 @@ function record(fields: Partial<LogRecord>): LogRecord {
   return heldRecord({ ...EMPTY_RECORD, id: '', ...fields })
 }
 
+function spanOf(records: readonly LogRecord[]): Span {
+  const times = records.map(({ timeMs }) => timeMs)
+  return { minMs: Math.min(...times), maxMs: Math.max(...times) }
+}
+
+function isWithin({ timeMs }: LogRecord, span: Span | null): boolean {
+  return span !== null && timeMs >= span.minMs && timeMs <= span.maxMs
+}
+
 function indexOf(records: readonly LogRecord[], pairsMax?: number): WordIndex {
   const used = pairsMax === undefined ? builder : createWordIndexBuilder(pairsMax)
-  for (const { message, attrs, pattern, trace } of records) {
+  used.begin(spanOf(records))
+  for (const { timeMs, message, attrs, pattern, trace } of records) {
     const json = JSON.stringify(attrs)
-    used.add(message, json === '{}' ? '' : json, pattern, trace)
+    used.add(timeMs, message, json === '{}' ? '' : json, pattern, trace)
   }
   return openWordIndex(used.finish())
 }
@@ -71,7 +81,8 @@ function expectTruth(index: WordIndex, records: readonly LogRecord[]): void {
   for (const { token, isCommon, ...patterns } of truthsOf(records)) {
     const { always, some, rare } = index.word(token)
     const expected = isCommon ? { ...patterns, rare: false } : { always: [], some: [], rare: true }
-    expect({ always: always.toSorted(), some: some.toSorted(), rare }, token).toEqual(expected)
+    const found = { always: always.toSorted(), some: some.toSorted(), rare: rare !== null }
+    expect(found, token).toEqual(expected)
   }
 }
 
@@ -93,6 +104,39 @@ describe('word index', () => {
     )
   })
 
+  test('says of a rare word and of a trace id between which times they are', () => {
+    const times = fc.constantFrom(-8.64e15, -5, 0, 1, 2, 1_000, 1_001, 86_400_000, 8.64e15)
+    const timed = fc.tuple(patterned, times).map(([one, timeMs]) => ({ ...one, timeMs }))
+    fc.assert(
+      fc.property(fc.array(timed, { maxLength: 8 }), (records) => {
+        const index = indexOf(records)
+        const whole = { rare: index.span }
+        for (const one of records) {
+          for (const token of searchedTexts(one).flatMap(tokenize)) {
+            const { always, some, rare } = index.word(token)
+            const { rare: span } = always.length + some.length > 0 ? whole : { rare }
+            expect(isWithin(one, span), token).toBe(true)
+          }
+          expect(one.trace === '' || isWithin(one, index.traceTimes(one.trace))).toBe(true)
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  test('a word that is once in a block is found in a small part of its time', () => {
+    const records = Array.from({ length: 5_000 }, (_, n) =>
+      record({ timeMs: n * 10, message: `order ${n} done`, pattern: 'p', trace: `t${n}` }),
+    )
+    const index = indexOf(records)
+    for (const [n, one] of records.entries()) {
+      for (const span of [index.word(`${n}`).rare, index.traceTimes(`t${n}`)]) {
+        expect(isWithin(one, span)).toBe(true)
+        expect((span?.maxMs ?? 0) - (span?.minMs ?? 0)).toBeLessThan(50_000 / 14)
+      }
+    }
+  })
+
   test('of more pairs than are counted, what it lists is right and every word is rare', () => {
     fc.assert(
       fc.property(block, fc.integer({ min: 0, max: 12 }), (records, pairsMax) => {
@@ -101,11 +145,11 @@ describe('word index', () => {
         const index = indexOf(records, pairsMax)
         for (const { token, always, some } of truthsOf(records)) {
           const facts = index.word(token)
-          expect(facts.rare, token).toBe(true)
+          expect(facts.rare, token).toEqual(spanOf(records))
           expect(always, token).toEqual(expect.arrayContaining([...facts.always]))
           expect(some, token).toEqual(expect.arrayContaining([...facts.some]))
         }
-        expect(records.every(({ trace }) => trace === '' || index.mayHaveTrace(trace))).toBe(true)
+        expect(records.every(({ trace }) => trace === '' || index.traceTimes(trace) !== null)).toBe(true)
       }),
       { numRuns: 100 },
     )
@@ -115,8 +159,8 @@ describe('word index', () => {
     fc.assert(
       fc.property(block, (records) => {
         const index = indexOf(records)
-        expect(records.every(({ trace }) => trace === '' || index.mayHaveTrace(trace))).toBe(true)
-        expect(index.mayHaveTrace('')).toBe(false)
+        expect(records.every(({ trace }) => trace === '' || index.traceTimes(trace) !== null)).toBe(true)
+        expect(index.traceTimes('')).toBeNull()
       }),
       { numRuns: 50 },
     )
@@ -130,8 +174,8 @@ describe('word index', () => {
     const absent = Array.from({ length: 20_000 }, (_, n) => `x${n}`)
     expect(absent.flatMap((word) => index.word(word).always)).toEqual([])
     expect(absent.flatMap((word) => index.word(word).some)).toEqual([])
-    expect(absent.filter((word) => index.word(word).rare).length).toBeLessThan(0.03 * absent.length)
-    expect(absent.filter((id) => index.mayHaveTrace(id)).length).toBeLessThan(0.03 * absent.length)
+    expect(absent.filter((word) => index.word(word).rare !== null).length).toBeLessThan(0.01 * absent.length)
+    expect(absent.filter((id) => index.traceTimes(id) !== null).length).toBeLessThan(0.01 * absent.length)
     expectTruth(index, records)
   })
 
@@ -153,7 +197,7 @@ describe('word index', () => {
     expect({ always: new Set(always), some, rare }).toEqual({
       always: new Set(patterns.filter((id) => id !== 'pattern-7')),
       some: ['pattern-7'],
-      rare: false,
+      rare: null,
     })
   })
 
@@ -173,15 +217,15 @@ describe('word index', () => {
   test('a block without records has nothing', () => {
     const index = indexOf([])
     expect(index.patterns).toEqual([])
-    expect(index.word('error')).toEqual({ always: [], some: [], rare: false })
-    expect(index.mayHaveTrace('t')).toBe(false)
+    expect(index.word('error')).toEqual({ always: [], some: [], rare: null })
+    expect(index.traceTimes('t')).toBeNull()
   })
 
   test('a block knows nothing of the one before', () => {
     indexOf(Array.from({ length: 50 }, () => record({ message: 'before', pattern: 'old', trace: 'old' })))
     const index = indexOf([record({ message: 'after', pattern: 'new' })])
     expect(index.patterns).toEqual(['new'])
-    expect(index.word('before')).toEqual({ always: [], some: [], rare: false })
-    expect(index.mayHaveTrace('old')).toBe(false)
+    expect(index.word('before')).toEqual({ always: [], some: [], rare: null })
+    expect(index.traceTimes('old')).toBeNull()
   })
 })
