@@ -9,11 +9,12 @@ import type { Workspace } from './workspace.ts'
 const LINES_PER_WRITE = 50
 const WRITE_EVERY_MS = 10
 
-/** Writes marked lines into three files until told to stop, and rotates them by rename now and then. */
+/** Writes 50 marked lines every `everyMs` into three files until told to stop, and rotates them by rename now and then. */
 export async function writeUnderLoad(
   logs: string,
   random: () => number,
   stop: AbortSignal,
+  everyMs = WRITE_EVERY_MS,
 ): Promise<string[]> {
   const written: string[] = []
   for (let turn = 0; !stop.aborted; turn++) {
@@ -25,7 +26,7 @@ export async function writeUnderLoad(
     appendFileSync(file, `${lines.join('\n')}\n`)
     written.push(...lines.map((line) => line.replace('INFO ', '')))
     if (random() < 0.02 && existsSync(file)) renameSync(file, join(logs, `app-${turn % 3}.${turn}.log`))
-    await sleep(WRITE_EVERY_MS)
+    await sleep(everyMs)
   }
   return written
 }
