@@ -10,7 +10,7 @@ import type { Elastic, SendRequest } from './store-elastic/elastic.ts'
 import { toServiceError } from './store-elastic/failures.ts'
 import { createLedgerDocuments } from './store-elastic/ledger-documents.ts'
 import { createNames } from './store-elastic/names.ts'
-import { WRITERS_MAX, createPositions } from './store-elastic/positions.ts'
+import { POSITION_STEP, createPositions } from './store-elastic/positions.ts'
 import { prepareIndices } from './store-elastic/prepare.ts'
 import { createPurger } from './store-elastic/purge.ts'
 import { createElasticQueries } from './store-elastic/queries.ts'
@@ -86,7 +86,7 @@ function createParts(options: ElasticOptions, elastic: Elastic) {
   const common = { elastic, names, policies: createPolicies(retention), clock, log, prepare }
   const slots = createSlots(common)
   const ledger = createLedgerDocuments({ ...common, writer: randomBytes(WRITER_BYTES).toString('hex') })
-  const positions = createPositions(clock, randomInt(WRITERS_MAX))
+  const positions = createPositions(clock, randomInt(POSITION_STEP))
   const bulk = createBulkWriter(common)
   const refresher = createRefresher({ elastic, clock, refreshMs })
   const news = createArrivalNews({ ledger, clock })

@@ -26,7 +26,7 @@ import {
 
 export type { KafkaIntake, KafkaIntakeOptions } from './transport-kafka/intake.ts'
 export type { KafkaSenderOptions } from './transport-kafka/sender.ts'
-export type { KafkaConnection, KafkaLoss, KafkaTopicOptions } from './transport-kafka/types.ts'
+export type { KafkaConnection, KafkaLoss } from './transport-kafka/types.ts'
 
 // kafkajs 2.2.4 has no maintainer: what it does badly is worked around here and in the folder beside; see docs/decisions/013-kafka.md.
 

@@ -12,7 +12,7 @@ import type { Names } from './names.ts'
 import { positionAt } from './positions.ts'
 
 /** Documents that the ledger is spread over, by host. */
-export const LEDGER_DOCUMENTS = 64
+const LEDGER_DOCUMENTS = 64
 /** A tail does not wait longer for a batch that somebody began to write. */
 const ATTEMPT_HOLDS_MS = 60_000
 /** While somebody else wrote so recently, a tail waits for as much as clocks may differ. */

@@ -22,7 +22,7 @@ export const DOCUMENT_FIELDS = {
 } as const
 
 /** Two values of an array lie so far apart that no phrase reaches from one to the next. */
-export const SEARCH_GAP = 100
+const SEARCH_GAP = 100
 const ANALYZER = 'noctule'
 /** Only `arrival` and `event.id` are sorted by besides time; a keyword that is too long refuses its record before it is sent. */
 const KEYWORD = { type: 'keyword' }
@@ -35,7 +35,7 @@ export interface MappingOptions {
 }
 
 /** Mapping of every index with records. */
-export function logMappings(): object {
+function logMappings(): object {
   return {
     dynamic: false,
     _meta: { noctule: MAPPING_VERSION },
@@ -75,7 +75,7 @@ export function logProperties(): Readonly<Record<string, object>> {
 }
 
 /** The tokens of core/query/tokenize.ts. */
-export function analysis(): object {
+function analysis(): object {
   return {
     tokenizer: {
       [ANALYZER]: {

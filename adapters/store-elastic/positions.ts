@@ -6,9 +6,8 @@ import type { Clock } from '../../core/ports.ts'
  */
 const START_MS = Date.UTC(2020, 0, 1)
 const PER_MS = 4_096
-export const WRITERS_MAX = 64
-/** From one position of a writer to its next. */
-export const POSITION_STEP = WRITERS_MAX
+/** From one position of a writer to its next: so many writers never give out the same one. */
+export const POSITION_STEP = 64
 
 export interface Positions {
   /** A position below every one that is taken from now on. */

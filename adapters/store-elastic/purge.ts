@@ -182,7 +182,7 @@ function finished(
 }
 
 /** The indices that have to go, those that are due first, for a class or for everything to fit. */
-export function tooMuch(
+function tooMuch(
   sizes: readonly IndexSize[],
   names: Names,
   { classes, bytesMax, purgeAtMs }: Pick<Policies, 'classes' | 'bytesMax' | 'purgeAtMs'>,

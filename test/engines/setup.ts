@@ -13,5 +13,5 @@ export default async function setup(project: TestProject): Promise<() => Promise
   const { missing } = engines.addresses
   if (missing !== '') console.warn(`\n!!! TESTS WITH REAL ENGINES ARE SKIPPED: ${missing}\n`)
   project.provide('engines', engines.addresses)
-  return async () => void (await engines[Symbol.asyncDispose]())
+  return async () => await engines[Symbol.asyncDispose]()
 }

@@ -33,7 +33,8 @@ test('the compose file runs roles that there are, with files that there are, and
   const reference = cliReference()
   for (const command of commands) expect(reference).toContain(`## noctule ${command.split(' ')[0] ?? ''}\n`)
   for (const { build, volumes = [], ports = [] } of Object.values(services)) {
-    if (build !== undefined) expect(existsSync(resolve(deploy, build.context, build.dockerfile))).toBe(true)
+    const { context = '.', dockerfile = 'compose.yaml' } = build ?? {}
+    expect(existsSync(resolve(deploy, context, dockerfile))).toBe(true)
     for (const volume of volumes.filter((text) => text.startsWith('./')))
       expect(existsSync(resolve(deploy, volume.split(':')[0] ?? '')), volume).toBe(true)
     for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:/)

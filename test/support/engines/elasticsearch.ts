@@ -69,8 +69,13 @@ export async function startElasticsearch({
     ...(cores === undefined ? [] : ['taskset', '-c', cores]),
     ...(isRoot ? ['setpriv', `--reuid=${UID}`, `--regid=${UID}`, '--clear-groups'] : []),
     join(jdk, 'bin', 'java'),
-    ...['-Xms4m', '-Xmx64m', '-cp', join(home, 'lib', 'tools', 'server-launcher', '*')],
-    ...['org.elasticsearch.server.launcher.ServerLauncher', '-p', join(dir, 'pid')],
+    '-Xms4m',
+    '-Xmx64m',
+    '-cp',
+    join(home, 'lib', 'tools', 'server-launcher', '*'),
+    'org.elasticsearch.server.launcher.ServerLauncher',
+    '-p',
+    join(dir, 'pid'),
   ]
   let launcher: EngineProcess | undefined
   async function start() {

@@ -29,11 +29,11 @@ export async function openEngines(): Promise<Engines> {
   const settled = await Promise.allSettled([
     open(KAFKA_BROKERS, async () => {
       const kafka = await startKafka()
-      return { address: kafka.brokers, stop: async () => void (await kafka[Symbol.asyncDispose]()) }
+      return { address: kafka.brokers, stop: async () => await kafka[Symbol.asyncDispose]() }
     }),
     open(ELASTICSEARCH_URL, async () => {
       const node = await startElasticsearch()
-      return { address: node.url, stop: async () => void (await node[Symbol.asyncDispose]()) }
+      return { address: node.url, stop: async () => await node[Symbol.asyncDispose]() }
     }),
   ])
   const opened = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))

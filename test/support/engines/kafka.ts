@@ -83,7 +83,13 @@ export async function startKafka({
   let broker: EngineProcess | undefined
   const command = [
     ...(cores === undefined ? [] : ['taskset', '-c', cores]),
-    ...[java, '-Xms256m', '-Xmx512m', '-cp', classpath, 'kafka.Kafka', file],
+    java,
+    '-Xms256m',
+    '-Xmx512m',
+    '-cp',
+    classpath,
+    'kafka.Kafka',
+    file,
   ]
   async function start() {
     broker = await startEngine({
