@@ -18,7 +18,7 @@ export interface Positions {
   passed(position: number): void
 }
 
-/** `writer` is a number below WRITERS_MAX. */
+/** `writer` is a number below POSITION_STEP. */
 export function createPositions(clock: Pick<Clock, 'nowMs'>, writer: number): Positions {
   let last = writer
 
