@@ -9,6 +9,8 @@ export interface HeldValues {
   readonly levels: readonly string[]
   /** null: too many to keep. */
   readonly services: readonly string[] | null
+  /** Absent: they may be of any site. */
+  readonly site?: string
 }
 
 /** What was purged, and which values it held. */
@@ -20,7 +22,7 @@ const SERVICES_MAX = 256
 export interface PurgedCount {
   add(record: Pick<LogRecord, 'timeMs' | 'level' | 'service'>): void
   /** null: no record was added. */
-  purged(because: Pick<PurgedRange, 'class' | 'reason' | 'atMs'>): Purged | null
+  purged(because: Pick<PurgedRange, 'site' | 'class' | 'reason' | 'atMs'>): Purged | null
 }
 
 export function createPurgedCount(): PurgedCount {
@@ -70,8 +72,11 @@ export function publicRange(purged: Purged): PurgedRange {
 }
 
 /** False when no record among these values can be found: not one of any of the levels. */
-export function mayHold(node: QueryNode, { levels, services }: HeldValues): boolean {
-  const others = services === null ? {} : { service: services }
+export function mayHold(node: QueryNode, { levels, services, site }: HeldValues): boolean {
+  const others = {
+    ...(services === null ? {} : { service: services }),
+    ...(site === undefined ? {} : { site: [site] }),
+  }
   return levels.some((level) => mayMatch(node, { ...others, level: [level] }))
 }
 

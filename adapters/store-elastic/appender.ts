@@ -178,7 +178,7 @@ interface WorkInput {
 async function createWork(parts: AppenderParts, { batch, id, found, lines }: WorkInput): Promise<Work> {
   const { names, slots, policies, positions, clock } = parts
   const { facts, records } = batch
-  const late = createLate(clock.nowMs())
+  const late = createLate(facts.site, clock.nowMs())
   const kept: Kept[] = []
   const nameOf = createNameOf(names, facts.site)
   for (const [index, record] of records.entries()) {
@@ -255,7 +255,7 @@ function createNameOf(names: Names, site: string): (place: { class: string; slot
 }
 
 /** Counts what is too old to be kept, by class. */
-function createLate(atMs: number) {
+function createLate(site: string, atMs: number) {
   const counts = new Map<string, PurgedCount>()
   return {
     add(record: LogRecord, its: string): void {
@@ -264,7 +264,9 @@ function createLate(atMs: number) {
       counts.set(its, count)
     },
     purged: (): readonly Purged[] =>
-      [...counts].flatMap(([its, count]) => count.purged({ class: its, reason: 'expired', atMs }) ?? []),
+      [...counts].flatMap(
+        ([its, count]) => count.purged({ site, class: its, reason: 'expired', atMs }) ?? [],
+      ),
   }
 }
 

@@ -77,8 +77,9 @@ export function createPurger(parts: PurgerParts): Purger {
     const found = await heldIn(elastic, index)
     if (found === null) return null
     const { minMs, maxMs, records, levels, services } = found
-    const its = names.parse(index)?.class ?? ''
+    const { site, class: its } = names.parse(index) ?? { site: '', class: '' }
     return {
+      site,
       class: its,
       reason,
       fromMs: minMs,

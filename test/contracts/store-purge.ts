@@ -118,7 +118,9 @@ async function purged(store: Store, text = '', range: TimeRange = EVER): Promise
   return await store.purged({ plan: query(text), range })
 }
 
-const withoutMoment = (ranges: readonly PurgedRange[]) => ranges.map(({ atMs: _at, ...range }) => range)
+/** Without what differs between runs and stores: when it was, and whether the store tells sites apart. */
+const withoutMoment = (ranges: readonly PurgedRange[]) =>
+  ranges.map(({ atMs: _at, site: _site, ...range }) => range)
 
 /** How much is gone, and from when to when, however a store cuts it. */
 function summary(ranges: readonly PurgedRange[]): object {

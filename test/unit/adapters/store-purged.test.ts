@@ -18,6 +18,14 @@ const ONE: Purged = {
 
 const listed = (list: readonly Purged[], text = '') => listPurged(list, { plan: query(text), range: EVER })
 
+test('what was purged of one site is no gap of a question about another', () => {
+  const ofEu = [{ ...ONE, site: 'eu' }]
+  expect(listed(ofEu, 'site:eu')).toHaveLength(1)
+  expect(listed(ofEu, 'site:us')).toEqual([])
+  expect(listed(ofEu)).toMatchObject([{ site: 'eu' }])
+  expect(withPurged(ofEu, { ...ONE, site: 'us', reason: 'expired' })).toHaveLength(2)
+})
+
 describe('withPurged', () => {
   test('what expired is one range per class, however often it happens', () => {
     const expired = { ...ONE, reason: 'expired' as const }
