@@ -29,18 +29,23 @@ export function createKeySlices(keys: SlicedKeys): Uint8Array {
   const third = Math.ceil((keys.size * CELLS_PER_KEY + CELLS_MORE) / THIRDS)
   const lows = new Int32Array(keys.size)
   const highs = new Int32Array(keys.size)
-  const values = new Uint8Array(keys.size)
+  const values = new Uint16Array(keys.size)
   let count = 0
   keys.forEach((low, high, slice) => {
     lows[count] = low
     highs[count] = high
     values[count++] = slice
   })
+  const cells = new Int32Array(count * THIRDS)
   for (let salt = 1; ; salt++) {
-    const cellsOf = createPlacing(third, salt)
-    const order = peeled(count, third, (key, cells) => cellsOf(lows[key] ?? 0, highs[key] ?? 0, cells))
+    const place = createPlacing(third, salt)
+    for (let key = 0; key < count; key++) {
+      const check = place(lows[key] ?? 0, highs[key] ?? 0, cells, key * THIRDS)
+      values[key] = (check << SLICE_BITS) | ((values[key] ?? 0) & SLICE_MASK)
+    }
+    const order = peeled(cells, third)
     // Fails for one salt in thousands, when keys block one another.
-    if (order !== null) return filled({ lows, highs, values }, third, salt, order)
+    if (order !== null) return filled({ cells, values }, third, salt, order)
   }
 }
 
@@ -50,19 +55,19 @@ export function sliceOfKey(table: Uint8Array, low: number, high: number): number
   const salt = new DataView(table.buffer, table.byteOffset).getUint32(0, true)
   const third = Math.floor(((table.length - SALT_BYTES) * 8) / CELL_BITS / THIRDS)
   const cells = new Int32Array(THIRDS)
-  const check = createPlacing(third, salt)(low, high, cells)
+  const check = createPlacing(third, salt)(low, high, cells, 0)
   const found = cells.reduce((xored, cell) => xored ^ readCell(table, cell), 0)
   return found >>> SLICE_BITS === check ? found & SLICE_MASK : null
 }
 
-/** Writes the three cells of a key, and returns its check. */
-type Placing = (low: number, high: number, cells: Int32Array) => number
+/** Writes the three cells of a key from a place on, and returns its check. */
+type Placing = (low: number, high: number, cells: Int32Array, at: number) => number
 
 function createPlacing(third: number, salt: number): Placing {
-  return (low, high, cells) => {
+  return (low, high, cells, at) => {
     let hash = mixed(low ^ Math.imul(salt, 0x9e3779b1))
     for (let nth = 0; nth < THIRDS; nth++) {
-      cells[nth] = Math.floor(((hash >>> 0) / HASHES) * third) + nth * third
+      cells[at + nth] = Math.floor(((hash >>> 0) / HASHES) * third) + nth * third
       hash = mixed(hash + high + nth)
     }
     return hash >>> (32 - CHECK_BITS)
@@ -82,56 +87,51 @@ interface Peeled {
   readonly cells: Int32Array
 }
 
-/** Takes out one key after the other that has a cell for itself. */
-function peeled(
-  size: number,
-  third: number,
-  place: (key: number, cells: Int32Array) => number,
-): Peeled | null {
-  const all = third * THIRDS
-  const counts = new Int32Array(all)
-  const xored = new Int32Array(all)
-  const cells = new Int32Array(THIRDS)
-  const toggle = (key: number, step: number) => {
-    place(key, cells)
-    for (const cell of cells) {
-      counts[cell] = (counts[cell] ?? 0) + step
-      xored[cell] = (xored[cell] ?? 0) ^ key
-    }
+/** Takes out one key after the other that has a cell for itself. `cellsOf`: three of each key. */
+function peeled(cellsOf: Int32Array, third: number): Peeled | null {
+  const size = cellsOf.length / THIRDS
+  const counts = new Int32Array(third * THIRDS)
+  const xored = new Int32Array(third * THIRDS)
+  for (let at = 0; at < cellsOf.length; at++) {
+    const cell = cellsOf[at] ?? 0
+    counts[cell] = (counts[cell] ?? 0) + 1
+    xored[cell] = (xored[cell] ?? 0) ^ Math.floor(at / THIRDS)
   }
-  for (let key = 0; key < size; key++) toggle(key, 1)
-  const alone: number[] = []
-  for (let cell = 0; cell < all; cell++) if (counts[cell] === 1) alone.push(cell)
+  const alone = new Int32Array(third * THIRDS) // No cell becomes one key's alone twice.
+  let waiting = 0
+  for (let cell = 0; cell < counts.length; cell++) if (counts[cell] === 1) alone[waiting++] = cell
   const order = { keys: new Int32Array(size), cells: new Int32Array(size) }
   let taken = 0
-  for (let cell = alone.pop(); cell !== undefined; cell = alone.pop()) {
-    if (counts[cell] !== 1) continue
-    const key = xored[cell] ?? 0
+  while (waiting > 0) {
+    const own = alone[--waiting] ?? 0
+    if (counts[own] !== 1) continue
+    const key = xored[own] ?? 0
     order.keys[taken] = key
-    order.cells[taken++] = cell
-    toggle(key, -1)
-    for (const other of cells) if (counts[other] === 1) alone.push(other)
+    order.cells[taken++] = own
+    for (let at = key * THIRDS; at < (key + 1) * THIRDS; at++) {
+      const cell = cellsOf[at] ?? 0
+      counts[cell] = (counts[cell] ?? 0) - 1
+      xored[cell] = (xored[cell] ?? 0) ^ key
+      if (counts[cell] === 1) alone[waiting++] = cell
+    }
   }
   return taken === size ? order : null
 }
 
+/** Three cells of each key, and what these give when XORed: check and slice. */
 interface Keys {
-  readonly lows: Int32Array
-  readonly highs: Int32Array
-  readonly values: Uint8Array
+  readonly cells: Int32Array
+  readonly values: Uint16Array
 }
 
 /** The last key that was taken out comes first: its own cell is then free to make the XOR right. */
-function filled({ lows, highs, values }: Keys, third: number, salt: number, order: Peeled): Uint8Array {
+function filled({ cells, values }: Keys, third: number, salt: number, order: Peeled): Uint8Array {
   const table = new Uint8Array(SALT_BYTES + Math.ceil((third * THIRDS * CELL_BITS) / 8))
   new DataView(table.buffer).setUint32(0, salt, true)
-  const place = createPlacing(third, salt)
-  const cells = new Int32Array(THIRDS)
   for (let nth = order.keys.length - 1; nth >= 0; nth--) {
     const key = order.keys[nth] ?? 0
-    const check = place(lows[key] ?? 0, highs[key] ?? 0, cells)
-    let value = (check << SLICE_BITS) | (values[key] ?? 0)
-    for (const cell of cells) value ^= readCell(table, cell)
+    let value = values[key] ?? 0
+    for (let at = key * THIRDS; at < (key + 1) * THIRDS; at++) value ^= readCell(table, cells[at] ?? 0)
     writeCell(table, order.cells[nth] ?? 0, value)
   }
   return table
@@ -140,8 +140,10 @@ function filled({ lows, highs, values }: Keys, third: number, salt: number, orde
 /** Cells with an even number have a byte and the lower half of the next one, the others the upper half and a byte. */
 function readCell(table: Uint8Array, cell: number): number {
   const at = SALT_BYTES + (cell >>> 1) * 3
-  const [first = 0, middle = 0, last = 0] = [table[at], table[at + 1], table[at + 2]]
-  return (cell & 1) === 0 ? first | ((middle & 0xf) << 8) : (middle >>> 4) | (last << 4)
+  const middle = table[at + 1] ?? 0
+  return (cell & 1) === 0
+    ? (table[at] ?? 0) | ((middle & 0xf) << 8)
+    : (middle >>> 4) | ((table[at + 2] ?? 0) << 4)
 }
 
 /** The cell must be 0 before. */
