@@ -11,6 +11,9 @@ const TEXT_BYTES = 16
 const TEXT_INLINE_MAX = 12
 const TEXT_INLINE_AT = 4
 const TEXT_POINTER_AT = 8
+/** A text or list in a chunk as 32-bit words; a list is where it starts and how long it is, each of 64 bits. */
+const CELL_WORDS = 4
+const LIST_LENGTH_WORD = 2
 
 export type Cell = string | number
 
@@ -21,6 +24,17 @@ export interface SqlResult {
   chunks(): Iterable<{ readonly rows: number; readonly columns: readonly (readonly Cell[])[] }>
   /** Texts of the first `rowsMax` rows of a VARCHAR column, none of them NULL. */
   texts(column: number, rowsMax: number): Texts
+  /** Rows of (DOUBLE, VARCHAR, DOUBLE[]), nothing of them NULL. */
+  numberLists(): NumberLists
+}
+
+/** Of each row its number, its text, and where in `numbers` its list is. Typed arrays: an object for each would cost more than all the rest. */
+export interface NumberLists {
+  readonly starts: Float64Array
+  readonly texts: readonly string[]
+  readonly froms: Uint32Array
+  readonly lengths: Uint32Array
+  readonly numbers: Float64Array
 }
 
 /** Texts one behind the other as UTF-8. They stay in the engine's memory until they are copied: a string of each would cost more than all the rest. */
@@ -105,6 +119,7 @@ function resultOf(result: DuckDBMaterializedResult): SqlResult {
   return {
     rows: result.rowCount,
     texts: (column, rowsMax) => textsOf(result, column, rowsMax),
+    numberLists: () => numberListsOf(result),
     *chunks() {
       for (let at = 0; at < result.chunkCount; at++) {
         const chunk = result.getChunk(at)
@@ -178,4 +193,81 @@ function bytesOf({ texts, at, inline, bytes }: Piece): Uint8Array<ArrayBuffer> {
   const buffer = texts.buffer as ArrayBuffer
   if (inline) return new Uint8Array(buffer, texts.byteOffset + at, bytes)
   return bindings.get_data_from_pointer(buffer, texts.byteOffset + at, bytes) as Uint8Array<ArrayBuffer>
+}
+
+function numberListsOf(result: DuckDBMaterializedResult): NumberLists {
+  const rows = result.rowCount
+  const [starts, texts] = [new Float64Array(rows), [] as string[]]
+  const [froms, lengths] = [new Uint32Array(rows), new Uint32Array(rows)]
+  const parts: Float64Array[] = []
+  const chunks: DuckDBDataChunk[] = [] // Kept until their memory is copied.
+  const readTexts = createTextReader()
+  let [row, size] = [0, 0]
+  for (let nth = 0; nth < result.chunkCount; nth++) {
+    const chunk = result.getChunk(nth)
+    chunks.push(chunk)
+    starts.set(doublesOf(bindings.data_chunk_get_vector(chunk.chunk, 0), chunk.rowCount), row)
+    readTexts(chunk, 1, texts)
+    const vector = bindings.data_chunk_get_vector(chunk.chunk, 2)
+    const places = wordsOf(vector, chunk.rowCount)
+    for (let at = 0; at < places.length; at += CELL_WORDS, row++) {
+      froms[row] = size + (places[at] ?? 0)
+      lengths[row] = places[at + LIST_LENGTH_WORD] ?? 0
+    }
+    const part = doublesOf(bindings.list_vector_get_child(vector), bindings.list_vector_get_size(vector))
+    parts.push(part)
+    size += part.length
+  }
+  const numbers = joinedNumbers(parts, size)
+  chunks.length = 0
+  return { starts, texts, froms, lengths, numbers }
+}
+
+function joinedNumbers(parts: readonly Float64Array[], size: number): Float64Array {
+  const numbers = new Float64Array(size)
+  let at = 0
+  for (const part of parts) {
+    numbers.set(part, at)
+    at += part.length
+  }
+  return numbers
+}
+
+type Vector = Parameters<typeof bindings.vector_get_data>[0]
+
+function doublesOf(vector: Vector, count: number): Float64Array {
+  const bytes = bindings.vector_get_data(vector, count * Float64Array.BYTES_PER_ELEMENT)
+  return new Float64Array(bytes.buffer, bytes.byteOffset, count)
+}
+
+/** Texts or lists, as they are in the chunk. */
+function wordsOf(vector: Vector, count: number): Uint32Array {
+  const bytes = bindings.vector_get_data(vector, count * TEXT_BYTES)
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, count * CELL_WORDS)
+}
+
+/** Reads texts that mostly repeat: a short one, which stands in the chunk itself, is made a string once. */
+function createTextReader() {
+  const known = new Map<number, { readonly words: Uint32Array; readonly text: string }>()
+  return (chunk: DuckDBDataChunk, column: number, texts: string[]): void => {
+    const all = wordsOf(bindings.data_chunk_get_vector(chunk.chunk, column), chunk.rowCount)
+    const vector = chunk.getColumnVector(column)
+    for (let row = 0, at = 0; row < chunk.rowCount; row++, at += CELL_WORDS) {
+      let hash = 0
+      for (let word = at; word < at + CELL_WORDS; word++) hash = (Math.imul(hash, 31) + (all[word] ?? 0)) | 0
+      const found = known.get(hash)
+      if (found !== undefined && isAt(found.words, all, at)) {
+        texts.push(found.text)
+        continue
+      }
+      const text = String(vector.getItem(row))
+      if ((all[at] ?? 0) <= TEXT_INLINE_MAX) known.set(hash, { words: all.slice(at, at + CELL_WORDS), text })
+      texts.push(text)
+    }
+  }
+}
+
+function isAt(words: Uint32Array, all: Uint32Array, at: number): boolean {
+  for (let word = 0; word < CELL_WORDS; word++) if (words[word] !== all[at + word]) return false
+  return true
 }

@@ -150,6 +150,9 @@ test('a memory table that lacks a record is not read any more', async () => {
     rows: 0,
     chunks: () => [],
     texts: () => ({ rows: 0, bytes: 0, hasEmpty: false, copyTo() {} }),
+    numberLists: () => {
+      throw new Error('no lists are asked for')
+    },
   })
   const sql: Sql = {
     run,
