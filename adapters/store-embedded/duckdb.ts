@@ -155,10 +155,7 @@ function textsOf(result: DuckDBMaterializedResult, column: number, rowsMax: numb
     copyTo(target) {
       let to = 0
       for (const piece of pieces) {
-        const bytes = bytesOf(piece)
-        target.set(bytes, to)
-        // Given back at once: garbage collection would count it as this thread's memory, and set in for it.
-        if (!piece.inline) bytes.buffer.transfer(0)
+        target.set(bytesOf(piece), to)
         to += piece.bytes
       }
       chunks.length = 0
@@ -189,10 +186,9 @@ function addPieces(chunk: DuckDBDataChunk, column: number, rows: number, pieces:
   return hasEmpty
 }
 
-function bytesOf({ texts, at, inline, bytes }: Piece): Uint8Array<ArrayBuffer> {
-  const buffer = texts.buffer as ArrayBuffer
-  if (inline) return new Uint8Array(buffer, texts.byteOffset + at, bytes)
-  return bindings.get_data_from_pointer(buffer, texts.byteOffset + at, bytes) as Uint8Array<ArrayBuffer>
+function bytesOf({ texts, at, inline, bytes }: Piece): Uint8Array {
+  if (inline) return texts.subarray(at, at + bytes)
+  return bindings.get_data_from_pointer(texts.buffer as ArrayBuffer, texts.byteOffset + at, bytes)
 }
 
 function numberListsOf(result: DuckDBMaterializedResult): NumberLists {

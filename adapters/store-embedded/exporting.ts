@@ -1,7 +1,7 @@
 import type { ExportPage, SearchRequest } from '../../core/ports.ts'
 import { compileMatcher } from '../../core/query/matches.ts'
 import { RECORD_FIELDS, toPublicRecord } from '../../core/record.ts'
-import type { SqlResult, Texts } from './duckdb.ts'
+import type { Texts } from './duckdb.ts'
 import {
   listingOf,
   listingSql,
@@ -29,8 +29,6 @@ const NEWLINE = 0x0a
 
 /** The first slice is somewhat smaller than a page, so that it seldom holds more than fits. */
 const SLICE_SHARE = 0.9
-/** Slices that are written at a time, each in one thread: threads that share a statement wait for each other at its sort. */
-const LANES = 2
 /** A page with so much of its limit is given: to fill it up would take ever smaller slices. */
 const FULL_SHARE = 0.5
 
@@ -50,23 +48,20 @@ export async function exportPage(
   const texts: Texts[] = []
   let records = 0
   let scanned = 0
-  let size = Math.ceil((limit * SLICE_SHARE) / LANES)
-  for (;;) {
-    const slices = Array.from({ length: LANES }, () => slicer.next(size)).filter((slice) => slice !== null)
-    if (slices.length === 0) break
-    const listings = slices
-      .map((slice) => listingOf(request, slice, partsIn(parts, slice)))
-      .filter((listing) => listing.parts.length > 0)
-    for (const listing of listings) scanned += recordsOf(listing.parts)
-    const rows = limit - records
-    const pages = await allOf(listings.map((listing) => printed(listing, { request, rows }, run, signal)))
-    for (const page of pages) {
-      if (records === limit) break
-      const lines = page.texts(0, limit - records)
-      if (lines.hasEmpty) return found()
-      texts.push(lines)
-      records += lines.rows
-    }
+  let size = Math.ceil(limit * SLICE_SHARE)
+  for (let slice = slicer.next(size); slice !== null; slice = slicer.next(size)) {
+    const inSlice = partsIn(parts, slice)
+    if (inSlice.length === 0) continue
+    scanned += recordsOf(inSlice)
+    const page = await printed(
+      listingOf(request, slice, inSlice),
+      { request, rows: limit - records },
+      run,
+      signal,
+    )
+    if (page === null) return found()
+    texts.push(page)
+    records += page.rows
     if (records >= limit * FULL_SHARE) {
       const ndjson = joined(texts)
       return { ndjson, records, next: cursorOf(ndjson), scanned }
@@ -90,25 +85,20 @@ async function exportFound(
   return { ndjson: new TextEncoder().encode(text), records: records.length, next, scanned }
 }
 
-/** Waits for all of them, also when one fails: nothing is left running. */
-async function allOf<T>(all: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(all)
-  return Promise.all(all)
-}
-
-/** The lines of a slice, `rows` at most; one is empty when there is a time that SQL does not print as JavaScript does. */
+/** The lines of a slice, `rows` at most; null when there is a time in it that SQL does not print as JavaScript does. */
 async function printed(
   listing: Listing,
   { request, rows }: { readonly request: SearchRequest; readonly rows: number },
   run: Run,
   signal: AbortSignal,
-): Promise<Pick<SqlResult, 'texts'>> {
+): Promise<Texts | null> {
   const accepted = await acceptedOf(listing, request, run, signal)
   const pick = (condition: SqlCondition) => either(sure(condition), among(unsure(condition), accepted))
   const sql = listingSql(`${LINE} AS line, time, stream, seq, idx`, listing, pick)
-  if (sql === null) return { texts: () => NO_LINES }
+  if (sql === null) return NO_LINES
   const statement = `SELECT line FROM (${sql}) ORDER BY ${ORDERS[listing.order]} LIMIT ${rows}`
-  return run.beside(listing.parts, statement, signal)
+  const lines = (await run.over(listing.parts, statement, signal)).texts(0, rows)
+  return lines.hasEmpty ? null : lines
 }
 
 const NO_LINES: Texts = { rows: 0, bytes: 0, hasEmpty: false, copyTo: () => undefined }

@@ -16,37 +16,34 @@ export interface Run {
   verify(sources: readonly Source[]): Promise<void>
   /** A failure is examined: a damaged segment is put aside, so that the next query works. */
   over(parts: readonly Part[], statement: string, signal: AbortSignal): Promise<SqlResult>
-  /** The same for statements that run side by side, as a rule each in one thread. */
-  beside(parts: readonly Part[], statement: string, signal: AbortSignal): Promise<SqlResult>
 }
 
 export function createRun(sql: Sql, shelf: Shelf): Run {
   const slots = createSlots(STATEMENTS_MAX)
 
-  async function run(how: 'run' | 'runWide', statement: string, signal: AbortSignal): Promise<SqlResult> {
+  async function run(statement: string, signal: AbortSignal): Promise<SqlResult> {
     const giveBack = await slots.take(signal)
     try {
-      return await sql[how](statement, signal)
+      return await sql.runWide(statement, signal)
     } finally {
       giveBack()
     }
   }
 
-  const runner =
-    (how: 'run' | 'runWide'): Run['over'] =>
-    async (parts, statement, signal) => {
+  return {
+    verify: (sources) => shelf.verify(sources),
+    async over(parts, statement, signal) {
       const sources = [...new Set(parts.map(({ source }) => source))]
       await shelf.verify(sources)
       try {
-        return await run(how, statement, signal)
+        return await run(statement, signal)
       } catch (error) {
         if (signal.aborted || asServiceError(error) !== undefined) throw error
         await shelf.suspect(sources)
         throw new ServiceError('STORE_UNAVAILABLE', 'a scan failed', { sources: sources.length }, error)
       }
-    }
-
-  return { verify: (sources) => shelf.verify(sources), over: runner('runWide'), beside: runner('run') }
+    },
+  }
 }
 
 /** The rows of a `selectList`. Lets others run between chunks. */
