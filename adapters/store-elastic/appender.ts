@@ -1,4 +1,5 @@
 import { ServiceError } from '../../core/errors.ts'
+import { createGate } from '../../core/gate.ts'
 import type { BatchFate } from '../../core/ledger/apply.ts'
 import type { Clock, StoredBatch } from '../../core/ports.ts'
 import type { LogRecord } from '../../core/record.ts'
@@ -20,12 +21,13 @@ import type { Positions } from './positions.ts'
 import type { Refresher } from './refresher.ts'
 import type { Policies, Slots } from './slots.ts'
 
-/** Of batches that are being written, estimated: their records in memory are about that large. */
-export const WAITING_BYTES_MAX = 128 << 20
+/**
+ * Of batches that are being written at once, estimated: their records in memory are about that large. Those behind them wait, so
+ * that what may be there in part after a crash stays short.
+ */
+export const WRITTEN_BYTES_MAX = 64 << 20
 /** What a record costs besides its texts. */
 const RECORD_BYTES = 512
-/** Long enough for a few batches to get through. */
-const RETRY_AFTER_MS = 500
 /** What fails for a moment is tried again for so long before the caller hears of it. */
 const TRIED_FOR_MS = 10_000
 
@@ -58,19 +60,7 @@ export function createAppender(parts: AppenderParts): Appender {
   const { ledger, positions, clock } = parts
   const lines = createDocumentLines()
   const running = new Map<string, Promise<unknown>>()
-  let waitingBytes = 0
-
-  function reserve(bytes: number): () => void {
-    // A batch alone is always let in: otherwise one that is larger than the bound could never be stored.
-    if (waitingBytes > 0 && waitingBytes + bytes > WAITING_BYTES_MAX) {
-      const details = { waitingBytes, retryAfterMs: RETRY_AFTER_MS }
-      throw new ServiceError('OVERLOADED', 'too much waits to be written to Elasticsearch', details)
-    }
-    waitingBytes += bytes
-    return () => {
-      waitingBytes -= bytes
-    }
-  }
+  const gate = createGate(WRITTEN_BYTES_MAX)
 
   async function store(batch: StoredBatch, id: string): Promise<'stored' | 'duplicate'> {
     const { facts, records } = batch
@@ -114,7 +104,6 @@ export function createAppender(parts: AppenderParts): Appender {
 
   async function storeOnce(batch: StoredBatch, id: string): Promise<'stored' | 'duplicate'> {
     for (let same = running.get(id); same !== undefined; same = running.get(id)) await same.catch(() => {})
-    const release = reserve(bytesOf(batch.records))
     const storing = store(batch, id)
     running.set(id, storing)
     try {
@@ -123,7 +112,6 @@ export function createAppender(parts: AppenderParts): Appender {
       throw toServiceError(error)
     } finally {
       running.delete(id)
-      release()
     }
   }
 
@@ -132,8 +120,9 @@ export function createAppender(parts: AppenderParts): Appender {
       signal.throwIfAborted()
       records.forEach(assertHoldable)
       records.forEach(assertIndexable)
-      const storing = storeOnce({ facts, records: [...records] }, batchId(facts))
-      return await untilAborted(storing, signal)
+      const batch = { facts, records: [...records] }
+      const leave = await gate.enter(bytesOf(records), signal)
+      return await untilAborted(storeOnce(batch, batchId(facts)).finally(leave), signal)
     },
     async idle() {
       while (running.size > 0) await Promise.allSettled(running.values())

@@ -1,5 +1,6 @@
 import { asServiceError, messageOf } from '../../core/errors.ts'
 import type { Part } from '../../core/lifecycle.ts'
+import { createGate, type Gate } from '../../core/gate.ts'
 import type { Clock, Intake, Logger, Metrics, Quarantine } from '../../core/ports.ts'
 import { backoffMs } from './backoff.ts'
 import { createDelivery, type Delivery } from './delivery.ts'
@@ -19,6 +20,11 @@ const RESTART_BACKOFF = { baseMs: 500, maxMs: 10_000 }
 const GOOD_SESSION_MS = 10_000
 /** Messages that are read and not stored, of one partition. Frames grow some seven times when they are opened. */
 const LANE_BYTES_MAX = 4 << 20
+/**
+ * Of frames that are being stored, of all clusters together: some 70,000 lines, more than a store takes in a second. Those behind
+ * them wait here, where a frame is still compressed and costs nothing, not in the aggregator.
+ */
+const HANDED_OVER_BYTES_MAX = 2 << 20
 
 export interface KafkaCluster {
   /** Everything in its topics is of this site. */
@@ -93,7 +99,10 @@ export function createIntake(
       'site',
     ]),
   }
-  const readers = options.clusters.map((cluster) => createReader(cluster, options, numbers, connect))
+  const gate = createGate(HANDED_OVER_BYTES_MAX)
+  const readers = options.clusters.map((cluster) =>
+    createReader(cluster, options, { numbers, gate, connect }),
+  )
   const sum = (read: (session: Session) => number) =>
     readers.reduce((total, { session }) => total + (session === null ? 0 : read(session)), 0)
   metrics.gauge('noctule_kafka_lag_messages', 'Messages in our partitions that are not stored yet.', () =>
@@ -123,12 +132,19 @@ export function createIntake(
   }
 }
 
+/** What the readers of all clusters share. */
+interface Shared {
+  readonly numbers: Numbers
+  readonly gate: Gate
+  readonly connect: (connection: KafkaConnection, log: Logger) => KafkaClient
+}
+
 function createReader(
   { site, connection, topics }: KafkaCluster,
   options: KafkaIntakeOptions,
-  { messages, lost, restarts }: Numbers,
-  connect: (connection: KafkaConnection, log: Logger) => KafkaClient,
+  { numbers, gate, connect }: Shared,
 ): ClusterReader {
+  const { messages, lost, restarts } = numbers
   const { exclusive, intake, quarantine, clock, laneBytesMax = LANE_BYTES_MAX } = options
   const random = Math.random
   const log = options.log.child({ site, brokers: connection.brokers.join(',') })
@@ -153,7 +169,17 @@ function createReader(
 
   /** Joins and reads until that fails. */
   async function read(): Promise<void> {
-    const deliver = (message: KafkaMessage, signal: AbortSignal) => delivery.deliver(message, signal)
+    async function deliver(message: KafkaMessage, signal: AbortSignal): Promise<void> {
+      // A mark is small, and has waited for the frames before it.
+      if (message.type === 'mark') return delivery.deliver(message, signal)
+      const leave = await gate.enter(message.value?.length ?? 0, signal)
+      // What is given up must not keep others out, however long the intake still works on it.
+      signal.addEventListener('abort', leave, { once: true })
+      await delivery.deliver(message, signal).finally(() => {
+        signal.removeEventListener('abort', leave)
+        leave()
+      })
+    }
     const opened = await openSession({
       site,
       connection,

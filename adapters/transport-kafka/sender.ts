@@ -2,7 +2,7 @@ import { ServiceError } from '../../core/errors.ts'
 import type { Clock, Logger, TransportSender } from '../../core/ports.ts'
 import { shardOf } from '../../core/shard.ts'
 import { toServiceError } from './failures.ts'
-import { createGate } from './gate.ts'
+import { createGate } from '../../core/gate.ts'
 import { createTopicCheck, type TopicFacts } from './topics.ts'
 import {
   logsTopic,

@@ -1,6 +1,6 @@
 /** Lets in what fits into `bytesMax` together, in order of asking. One that is larger than that is let in alone. */
 export interface Gate {
-  /** Resolves with how to leave; rejects with the signal's reason when it aborts before. */
+  /** Resolves with how to leave, which may be called more than once; rejects with the signal's reason when it aborts before. */
   enter(bytes: number, signal: AbortSignal): Promise<() => void>
   readonly bytes: number
 }
@@ -39,7 +39,10 @@ export function createGate(bytesMax: number): Gate {
       signal.addEventListener('abort', abort, { once: true })
       admit()
       await promise.finally(() => signal.removeEventListener('abort', abort))
+      let left = false
       return () => {
+        if (left) return
+        left = true
         inside -= bytes
         admit()
       }

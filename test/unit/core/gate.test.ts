@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createGate } from '../../../../adapters/transport-kafka/gate.ts'
+import { createGate } from '../../../core/gate.ts'
 
 const never = new AbortController().signal
 const settle = () => new Promise((resolve) => setImmediate(resolve))
@@ -36,4 +36,13 @@ test('who gives up waiting is gone, and lets those behind pass', async () => {
   await expect(waiting).rejects.toThrow('enough')
   await behind
   expect(gate.bytes).toBe(10)
+})
+
+test('leaving twice counts once', async () => {
+  const gate = createGate(10)
+  const leave = await gate.enter(6, new AbortController().signal)
+  await gate.enter(4, new AbortController().signal)
+  leave()
+  leave()
+  expect(gate.bytes).toBe(4)
 })
