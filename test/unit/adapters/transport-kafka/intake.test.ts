@@ -76,6 +76,7 @@ test('after a crash of the library everything is made anew, and what was not com
   await clock.advance(1)
   const [first] = kafka.members
   if (first !== undefined) await kafka.fetch(first, 0, 1)
+  await intake.arrived(1, 0)
   first?.options.onCrash(new Error('rebalanced too often'))
   await clock.advance(10_000)
   expect([first?.gone, kafka.members.length]).toEqual([true, 2])
