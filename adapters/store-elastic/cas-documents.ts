@@ -34,6 +34,8 @@ interface CasOptions<C> {
 
 /** A write is tried again for so long before its callers hear of it. */
 const TRIED_FOR_MS = 10_000
+/** Writes begin so far apart: each is synced to Elasticsearch's disk, and changes that come meanwhile share the next one. */
+const WRITE_EVERY_MS = 100
 
 interface Known<C> {
   readonly id: string
@@ -72,6 +74,8 @@ export function createCasDocuments<C extends object>(options: CasOptions<C>): Ca
   const known: Known<C>[] = ids.map((id) => ({ id, content: empty, version: null, stale: true }))
   let waiting: Waiting<C>[] = []
   let writing = false
+  /** When the last write began. */
+  let writtenMs = -Infinity
   const closing = new AbortController()
   const exclusively = createQueue()
   const requests = createRequests(elastic, indexName, closing.signal)
@@ -108,6 +112,9 @@ export function createCasDocuments<C extends object>(options: CasOptions<C>): Ca
     if (writing) return
     writing = true
     for (let ok = true; waiting.length > 0 || (ok && lost().length > 0);) {
+      const waitMs = writtenMs + WRITE_EVERY_MS - clock.monotonicMs()
+      if (waitMs > 0) await clock.sleep(waitMs)
+      writtenMs = clock.monotonicMs()
       const now = waiting
       waiting = []
       ok = await exclusively(() => writeAll(now)).then(

@@ -8,23 +8,30 @@ export interface Refresher {
   refreshed(indices: Iterable<string>): Promise<void>
 }
 
+/** A refresh costs Elasticsearch a segment, more when it is busy: then it gets so many times as long without one … */
+const PAUSE_PER_REFRESH = 10
+/** … up to this. */
+const PAUSE_MS_MAX = 2_000
 /** Elasticsearch takes 4,096 bytes of a request's first line. */
 const PATH_CHARS_MAX = 3_000
 
 export function createRefresher(options: {
   readonly elastic: Elastic
   readonly clock: Clock
-  /** Refreshes start so far apart: each costs Elasticsearch a segment. */
+  /** Refreshes start so far apart, or farther while Elasticsearch is busy. */
   readonly refreshMs: number
 }): Refresher {
   const { elastic, clock, refreshMs } = options
   let wanted = new Set<string>()
   let startedMs = -Infinity
+  /** How long the last one took. */
+  let tookMs = 0
   let scheduled: Promise<void> | null = null
   let running: Promise<unknown> = Promise.resolve()
 
   async function next(): Promise<void> {
-    const waitMs = startedMs + refreshMs - clock.monotonicMs()
+    const pauseMs = Math.max(refreshMs, Math.min(PAUSE_MS_MAX, tookMs * PAUSE_PER_REFRESH))
+    const waitMs = startedMs + pauseMs - clock.monotonicMs()
     if (waitMs > 0) await clock.sleep(waitMs)
     await running.catch(() => undefined)
     // Whoever comes from here on may have written something that this one does not see.
@@ -35,6 +42,7 @@ export function createRefresher(options: {
     const refreshing = Promise.all(paths.map(refresh))
     running = refreshing
     await refreshing
+    tookMs = clock.monotonicMs() - startedMs
   }
 
   async function refresh(path: string): Promise<void> {

@@ -22,7 +22,7 @@ import { sketchSql } from './sketches.ts'
 import { sqlText } from './text-sql.ts'
 
 /** Latencies of more records come from sketches: the exact quantile needs all of them in memory. */
-export const EXACT_QUANTILE_RECORDS_MAX = 16 << 20
+const EXACT_QUANTILE_RECORDS_MAX = 16 << 20
 /** Of a bucket of time, on average: with more, sorting numbers would hold up this thread. */
 const MERGED_RECORDS_MAX = 65_536
 
