@@ -107,7 +107,7 @@ async function begin({ prepare, ledger, positions, slots, purger }: Parts): Prom
 }
 
 function createStore(parts: Parts, end: () => Promise<void>): Store {
-  const { elastic, names, slots, ledger, news, appender, purger } = parts
+  const { elastic, names, clock, slots, ledger, news, appender, purger } = parts
   const hidden = () => slots.hidden()
 
   async function horizon(): Promise<number> {
@@ -116,7 +116,7 @@ function createStore(parts: Parts, end: () => Promise<void>): Store {
   }
 
   return {
-    ...createElasticQueries({ elastic, names, hidden, horizon: async () => (await horizon()) + 1 }),
+    ...createElasticQueries({ elastic, names, clock, hidden, horizon: async () => (await horizon()) + 1 }),
     append: (batch, signal) => appender.append(batch, signal),
     note: (notes) => ledger.note(notes),
     async ledger() {

@@ -298,6 +298,7 @@ async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T
   const { promise, reject } = Promise.withResolvers<never>()
   const abort = () => reject(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
   try {
     return await Promise.race([work, promise])
   } finally {

@@ -1,5 +1,5 @@
 import { ServiceError } from '../../core/errors.ts'
-import type { Store } from '../../core/ports.ts'
+import type { Clock, Store } from '../../core/ports.ts'
 import type { QueryPlan } from '../../core/query/plan.ts'
 import { arrivals } from './arrivals.ts'
 import type { Asking } from './ask.ts'
@@ -27,6 +27,7 @@ export interface ElasticQueriesOptions {
   readonly horizon: () => number | Promise<number>
   /** Indices that are due to be purged, but still there: nothing in them is shown. */
   readonly hidden?: () => readonly string[] | Promise<readonly string[]>
+  readonly clock: Clock
   /** Different numbers of one histogram that quantiles are found of exactly. */
   readonly quantileNumbersMax?: number
 }
@@ -34,9 +35,13 @@ export interface ElasticQueriesOptions {
 const QUANTILE_NUMBERS_MAX = 100_000
 /** An index may be purged while it is searched; the whole question is then asked again. */
 const AGAIN_MAX = 3
+/** An index that has just been made answers nothing for some ms, and fails every question that might concern it. */
+const STARTING_TRIES_MAX = 20
+const STARTING_PAUSE_MS = 100
 
 export function createElasticQueries(options: ElasticQueriesOptions): ElasticQueries {
-  const { elastic, names, horizon, hidden = () => [], quantileNumbersMax = QUANTILE_NUMBERS_MAX } = options
+  const { elastic, names, clock, horizon, hidden = () => [] } = options
+  const { quantileNumbersMax = QUANTILE_NUMBERS_MAX } = options
 
   async function asking(signal: AbortSignal): Promise<Asking> {
     signal.throwIfAborted()
@@ -55,14 +60,16 @@ export function createElasticQueries(options: ElasticQueriesOptions): ElasticQue
   ): (request: Request, signal: AbortSignal) => Promise<Answer> {
     return async (request, signal) => {
       let patterns: Patterns = PATTERNS[0]
-      for (let again = 0; ;) {
+      for (let again = 0, starting = 0; ;) {
         const asked = await asking(signal)
         try {
           return await answer({ ...asked, patterns }, request)
         } catch (error) {
           const less: Patterns | null = isRefusal(error) ? lessThan(patterns, request.plan) : null
           const wasPurged = error instanceof ElasticFailure && isMissing(error) && ++again <= AGAIN_MAX
-          if (less === null && !wasPurged) throw asFailure(error)
+          const isStarting = less === null && isUnassigned(error) && ++starting <= STARTING_TRIES_MAX
+          if (isStarting) await clock.sleep(STARTING_PAUSE_MS, signal)
+          else if (less === null && !wasPurged) throw asFailure(error)
           patterns = less ?? patterns
         }
       }
@@ -77,6 +84,12 @@ export function createElasticQueries(options: ElasticQueriesOptions): ElasticQue
     explain: answering((asked, request) => explain(asked, request, names)),
     arrivals: answering(async (asked, request) => arrivals(asked, request, await horizon())),
   }
+}
+
+/** A shard is not there, or not yet. */
+function isUnassigned(error: unknown): boolean {
+  const types = ['search_phase_execution_exception', 'no_shard_available_action_exception']
+  return error instanceof ElasticFailure && error.status === 503 && types.includes(error.type)
 }
 
 /** Elasticsearch says in many ways, and as a fault of its own, that a pattern is too much for it. */

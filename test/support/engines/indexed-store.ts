@@ -3,6 +3,7 @@ import { batchId, createDocumentLines } from '../../../adapters/store-elastic/do
 import type { Elastic } from '../../../adapters/store-elastic/elastic.ts'
 import { logsTemplate } from '../../../adapters/store-elastic/mappings.ts'
 import { createNames } from '../../../adapters/store-elastic/names.ts'
+import { systemClock } from '../../../core/clock.ts'
 import type { Store, StoredBatch } from '../../../core/ports.ts'
 import { elasticOverFetch } from './elastic-over-fetch.ts'
 import { elasticsearchUrl } from './under-test.ts'
@@ -73,7 +74,14 @@ export async function indexedStore(
     return 'stored'
   }
 
-  const queries = createElasticQueries({ elastic, names, horizon, hidden: () => [...hidden], ...options })
+  const queries = createElasticQueries({
+    elastic,
+    names,
+    clock: systemClock,
+    horizon,
+    hidden: () => [...hidden],
+    ...options,
+  })
   return {
     store: { ...notHere, ...queries, append, head: async () => horizon() - 1 },
     elastic,

@@ -4,10 +4,13 @@ import { ElasticFailure } from '../../../adapters/store-elastic/failures.ts'
 import { createNames } from '../../../adapters/store-elastic/names.ts'
 import { createElasticQueries } from '../../../adapters/store-elastic/queries.ts'
 import type { ElasticQueries } from '../../../adapters/store-elastic/queries.ts'
+import { systemClock } from '../../../core/clock.ts'
 import { EVER, never, query } from '../../support/store-under-test.ts'
 
 interface Asked extends ElasticQueries {
   readonly requests: ElasticRequest[]
+  /** An entry for each pause. */
+  readonly slept: readonly number[]
 }
 
 const NOTHING = { timed_out: false, _shards: { failed: 0 }, hits: { total: { value: 0 } } }
@@ -19,6 +22,7 @@ const refusal = (status: number, reason: string) =>
 function asking(...answers: readonly unknown[]): Asked {
   const left = [...answers]
   const requests: ElasticRequest[] = []
+  const slept: number[] = []
   const queries = createElasticQueries({
     elastic: {
       async request<T>(asked: ElasticRequest): Promise<T> {
@@ -31,10 +35,11 @@ function asking(...answers: readonly unknown[]): Asked {
       },
     },
     names: createNames('p'),
+    clock: { ...systemClock, sleep: async () => void slept.push(1) },
     horizon: () => 100,
     hidden: () => ['p-logs-old'],
   })
-  return { ...queries, requests }
+  return { ...queries, requests, slept }
 }
 
 const searches = ({ requests }: Asked) => requests.filter(({ path }) => path.endsWith('/_search'))
@@ -58,6 +63,15 @@ test.each([
   for (const { query: asked } of searches(store)) expect(asked?.['allow_partial_search_results']).toBe(false)
 })
 
+test('an index that has just been made is waited for, but not for ever', async () => {
+  const soon = asking(refusal(503, 'missing shards'), refusal(503, 'missing shards'), NOTHING)
+  expect(await soon.search(request, never)).toMatchObject({ records: [] })
+  expect(soon.slept).toHaveLength(2)
+  const gone = asking(refusal(503, 'missing shards'))
+  await expect(gone.search(request, never)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
+  expect(gone.slept).toHaveLength(20)
+})
+
 test('hidden indices are left out of every search', async () => {
   const store = asking(NOTHING)
   await store.search(request, never)
@@ -67,7 +81,7 @@ test('hidden indices are left out of every search', async () => {
 })
 
 test('a moment that was opened is closed, also after a failure', async () => {
-  for (const answer of [NOTHING, refusal(503, 'no')]) {
+  for (const answer of [NOTHING, refusal(504, 'no')]) {
     const store = asking(answer)
     await store.top({ ...request, field: 'host' }, never).catch(() => undefined)
     const moments = store.requests.filter(({ path }) => path.endsWith('/_pit'))
