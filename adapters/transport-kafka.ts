@@ -11,6 +11,7 @@ import kafkajs, {
   type LogEntry,
 } from 'kafkajs'
 import type { Logger, TransportSender } from '../core/ports.ts'
+import { keepLargeBuffersApart, type LibraryEncoder } from './transport-kafka/encoder.ts'
 import { createIntake, type KafkaIntake, type KafkaIntakeOptions } from './transport-kafka/intake.ts'
 import { createSender, type KafkaSenderOptions } from './transport-kafka/sender.ts'
 import {
@@ -101,6 +102,12 @@ function prepareLibrary() {
     decompress: (buffer: Buffer) => decompress(buffer, { maxOutputLength: FOREIGN_BYTES_MAX }),
   })
   calmRequestQueues()
+  keepLargeBuffersApart(partOfLibrary<LibraryEncoder>('protocol/encoder'))
+}
+
+/** The prototype of one of its classes that it does not export. */
+function partOfLibrary<Part>(path: string): Part {
+  return (createRequire(import.meta.url)(`kafkajs/src/${path}`) as { prototype: Part }).prototype
 }
 
 interface RequestQueue {
@@ -111,11 +118,9 @@ interface RequestQueue {
 
 /** Every idle connection would set a timer with a negative delay, a thousand times a second (kafkajs issue 1751). */
 function calmRequestQueues() {
-  const queue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as {
-    prototype: RequestQueue
-  }
-  const schedule = Reflect.get(queue.prototype, 'scheduleCheckPendingRequests')
-  queue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
+  const queue = partOfLibrary<RequestQueue>('network/requestQueue')
+  const schedule = Reflect.get(queue, 'scheduleCheckPendingRequests')
+  queue.scheduleCheckPendingRequests = function (this: RequestQueue) {
     if (this.pending.length > 0 || this.throttledUntil > Date.now()) Reflect.apply(schedule, this, [])
   }
 }

@@ -11,7 +11,7 @@ export interface Lines {
   readonly source: BatchSource
   /** Byte offset of the first line in its source. */
   readonly offset: number
-  /** Each line ended by a newline; one that the last line lacks is added. Must not be changed any more. */
+  /** Each line ended by a newline; one that the last line lacks is added. Must not be changed before `release`. */
   readonly bytes: Buffer
   readonly lines: number
   /** When they were read (collector's clock) … */
@@ -19,6 +19,8 @@ export interface Lines {
   /** … and a time before which none of them was written. */
   readonly fromMs: number
   readonly cutFrom?: number
+  /** Called when the lines are numbered: the bytes are not needed any more. */
+  readonly release?: () => void
 }
 
 /**
@@ -69,6 +71,7 @@ interface OpenBatch {
   readonly sources: Map<BatchSource, number>
   readonly runs: BatchRun[]
   readonly parts: Buffer[]
+  readonly releases: (() => void)[]
   readonly drops: Drop[]
   changes: Record<string, PositionChanges[string]>
   bytes: number
@@ -81,6 +84,7 @@ interface OpenBatch {
 interface ClosedBatch {
   readonly draft: BatchDraft
   readonly changes: PositionChanges
+  readonly releases: readonly (() => void)[]
   flying: boolean
 }
 
@@ -106,6 +110,7 @@ export function createBatcher({
       sources: new Map(),
       runs: [],
       parts: [],
+      releases: [],
       drops: [],
       changes: {},
       bytes: 0,
@@ -139,7 +144,8 @@ export function createBatcher({
     const batch = open
     open = null
     batch.cancelTimer()
-    closed.push({ draft: draftOf(batch), changes: batch.changes, flying: false })
+    const { changes, releases } = batch
+    closed.push({ draft: draftOf(batch), changes, releases, flying: false })
     added++
     launch()
   }
@@ -182,6 +188,7 @@ export function createBatcher({
     closed.splice(closed.indexOf(batch), 1)
     done++
     onNumbered?.(batch.draft)
+    for (const release of batch.releases) release()
     if (held !== null) {
       const tookMs = clock.monotonicMs() - held.sinceMs
       heldMs += tookMs
@@ -247,6 +254,7 @@ export function createBatcher({
         ...(lines.cutFrom === undefined ? {} : { cutFrom: lines.cutFrom }),
       })
       batch.parts.push(lines.bytes)
+      if (lines.release !== undefined) batch.releases.push(lines.release)
       if (!ended) batch.parts.push(NEWLINE)
       batch.bytes += bytes
       batch.records += lines.lines

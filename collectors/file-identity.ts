@@ -51,10 +51,14 @@ export function filePosition(position: Position): FilePosition | null {
 
 /** Reads up to `length` bytes at `offset`; fewer only at the end of the file. */
 export async function readAt(handle: FileHandle, offset: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(length)
+  return readInto(handle, offset, Buffer.allocUnsafeSlow(length))
+}
+
+/** Fills `buffer` from `offset` on as far as the file goes; answers the part that is filled. */
+export async function readInto(handle: FileHandle, offset: number, buffer: Buffer): Promise<Buffer> {
   let filled = 0
-  while (filled < length) {
-    const { bytesRead } = await handle.read(buffer, filled, length - filled, offset + filled)
+  while (filled < buffer.length) {
+    const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled, offset + filled)
     if (bytesRead === 0) break
     filled += bytesRead
   }

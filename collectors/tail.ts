@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
-import { HEAD_BYTES, TAIL_BYTES, hashOf, readAt, type FilePosition } from './file-identity.ts'
+import { HEAD_BYTES, TAIL_BYTES, hashOf, readAt, readInto, type FilePosition } from './file-identity.ts'
 import { lineRuns, type LineBounds, type LineRun } from './lines.ts'
+import { createReadBuffers, type ReadBuffer } from './read-buffers.ts'
 
 /** Bytes of one read. */
 const CHUNK_BYTES = 512 << 10
@@ -8,6 +9,8 @@ const CHUNK_BYTES = 512 << 10
 const TURN_BYTES = 8 << 20
 const NEWLINE = 10
 const ZEROS = Buffer.alloc(CHUNK_BYTES)
+/** For full chunks of a backlog; what is less gets a buffer of its own size. */
+const chunks = createReadBuffers(TAIL_BYTES + CHUNK_BYTES)
 
 /** A run of lines as a tail gives it. `offset` counts from the start of the file. */
 export interface TailedLines {
@@ -15,6 +18,8 @@ export interface TailedLines {
   readonly bytes: Buffer
   readonly lines: number
   readonly cutFrom?: number
+  /** To be called when the bytes are not needed any more: they are overwritten then. */
+  readonly release?: () => void
 }
 
 export interface TurnOptions {
@@ -87,13 +92,35 @@ function tailFrom(
   }
 
   /** Up to `length` bytes from the offset on, behind those before it; null when those have changed. */
-  async function readOn(handle: FileHandle, length: number): Promise<Buffer | null> {
-    const chunk = await readAt(handle, offset - before.length, before.length + length)
+  async function readOn(
+    handle: FileHandle,
+    length: number,
+    into: Buffer = Buffer.allocUnsafeSlow(before.length + length),
+  ): Promise<Buffer | null> {
+    const chunk = await readInto(handle, offset - before.length, into.subarray(0, before.length + length))
     return chunk.subarray(0, before.length).equals(before) ? chunk : null
   }
 
-  async function readLines(handle: FileHandle, { size, bounds, give }: TurnOptions): Promise<number | null> {
-    const chunk = await readOn(handle, Math.min(size - offset, lookedTo - offset + CHUNK_BYTES))
+  async function readLines(handle: FileHandle, options: TurnOptions): Promise<number | null> {
+    const begun = lookedTo - offset
+    // The start of an unfinished line is read again, within the chunk: what a chunk gives is then one run for one batch.
+    const wanted = begun < CHUNK_BYTES / 2 ? CHUNK_BYTES : begun + CHUNK_BYTES
+    const length = Math.min(options.size - offset, wanted)
+    if (length !== CHUNK_BYTES) return giveLines(await readOn(handle, length), options)
+    const buffer = chunks.take()
+    try {
+      return giveLines(await readOn(handle, length, buffer.bytes), options, buffer)
+    } finally {
+      buffer.release()
+    }
+  }
+
+  /** Gives the whole lines of what `readOn` read; each run holds the buffer until it is not needed any more. */
+  function giveLines(
+    chunk: Buffer | null,
+    { bounds, give }: TurnOptions,
+    buffer?: ReadBuffer,
+  ): number | null {
     if (chunk === null) return null
     const start = before.length
     const from = offset
@@ -108,7 +135,14 @@ function tailFrom(
     }
     for (const run of lineRuns(fresh, bounds)) {
       moveIn(run.next)
-      give({ offset: from + run.start, bytes: fresh.subarray(run.start, run.end), ...runFacts(run) })
+      const bytes = fresh.subarray(run.start, run.end)
+      buffer?.hold()
+      give({
+        offset: from + run.start,
+        bytes,
+        ...runFacts(run),
+        ...(buffer === undefined ? {} : { release: buffer.release }),
+      })
     }
     lookedTo = Math.max(lookedTo, from + fresh.length)
     return fresh.length

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { promisify } from 'node:util'
-import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
+import { constants, createZstdCompress, zstdDecompress } from 'node:zlib'
 import { z } from 'zod'
 import { RECORDS_PER_BATCH_MAX } from './event-id.ts'
 import { ServiceError, messageOf } from './errors.ts'
@@ -156,18 +156,44 @@ export const markSchema = z.looseObject({
 /** A collector's once-a-second statement of what it has numbered and read. Not spooled; the latest wins. */
 export type Mark = z.infer<typeof markSchema>
 
-const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
 
+/** Compresses one body at a time. */
+type Packer = (body: Uint8Array) => Promise<Buffer>
+
+/** Of each, some MiB of tables are kept: making them anew costs a third of a batch's compression, and as much again to collect. */
+const IDLE_PACKERS_MAX = 4
+/** Holds a few compressed batches of usual size. */
+const PACKED_CHUNK_BYTES = 256 << 10
+const idlePackers: Packer[] = []
+
 /** Compresses a body the way frames carry it. */
-export function packBody(body: Uint8Array): Promise<Buffer> {
-  const options = {
+export async function packBody(body: Uint8Array): Promise<Buffer> {
+  const packer = idlePackers.pop() ?? createPacker()
+  const packed = await packer(body) // One that fails is not used again.
+  if (idlePackers.length < IDLE_PACKERS_MAX) idlePackers.push(packer)
+  return packed
+}
+
+function createPacker(): Packer {
+  const stream = createZstdCompress({
+    flush: constants.ZSTD_e_end, // Every write is a whole of its own.
+    chunkSize: PACKED_CHUNK_BYTES,
     params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL },
-    // Tables as large as the body needs: nearly twice as fast for a full batch, four times for a small one.
-    pledgedSrcSize: body.length,
-    chunkSize: chunkBytes(body.length / 4),
-  }
-  return compress(body, options)
+  })
+  let parts: Buffer[] = []
+  stream.on('data', (part: Buffer) => parts.push(part))
+  stream.on('error', () => undefined) // The write says it as well.
+  return (body) =>
+    new Promise((resolve, reject) => {
+      stream.write(body, (error) => {
+        stream.read() // What is not told yet goes to the listener.
+        const packed = parts
+        parts = []
+        if (error) reject(error)
+        else resolve(joined(packed))
+      })
+    })
 }
 
 /** Body bytes → frame. `header.bodyBytes` is set from the body. */
@@ -222,6 +248,11 @@ export async function decodeOpened(opened: ReturnType<typeof openFrame>): Promis
     throw malformed('batch body has the wrong length', { bytes: body.length })
   checkRuns(header)
   return { header, digest, body }
+}
+
+function joined(parts: readonly Buffer[]): Buffer {
+  const [only] = parts
+  return only !== undefined && parts.length === 1 ? only : Buffer.concat(parts)
 }
 
 /** zlib hands out its output in pieces of this size, and each costs a trip through the thread pool. */

@@ -120,3 +120,20 @@ test('waiting for room or for numbers ends when it is aborted', async () => {
   stop.abort(new Error('stop'))
   expect((await waits).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
 })
+
+test('lines are released once their batch is numbered, not while the spool refuses it', async () => {
+  const { clock, spool, batcher } = setUp()
+  const released: number[] = []
+  for (const offset of [0, 4]) {
+    const lines = { source, offset, bytes: Buffer.from('one\n'), lines: 1, readAtMs: 5_000, fromMs: 4_000 }
+    batcher.add({ ...lines, release: () => released.push(offset) }, {})
+  }
+  spool.refusal = new ServiceError('OVERLOADED', 'the spool is full')
+  const flushed = batcher.flush(signal)
+  await clock.advance(0)
+  expect(released).toEqual([])
+  spool.refusal = null
+  await clock.advance(5_000)
+  await flushed
+  expect(released).toEqual([0, 4])
+})

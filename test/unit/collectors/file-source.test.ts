@@ -110,6 +110,18 @@ describe('lines', () => {
     ])
   })
 
+  test('a backlog of many reads comes through as it is, also while the spool refuses it', async () => {
+    await using t = await startTailing()
+    const lines = Array.from({ length: 40_000 }, (_, line) => `${line} ${'x'.repeat(line % 200)}`)
+    await writeFile(at(t, 'a.log'), `${lines.join('\n')}\n`)
+    let refusals = 0
+    const refusal = () => (refusals++ < 5 ? new ServiceError('OVERLOADED', 'the spool is full') : null)
+    Object.defineProperty(t.spool, 'refusal', { get: refusal })
+    await t.sweep()
+    expect(t.texts()).toEqual(lines)
+    expect(refusals).toBeGreaterThan(5)
+  })
+
   test('a line longer than one read but within the limit is whole', async () => {
     await using t = await startTailing({ config: { lineBytesMax: 2 << 20 } })
     await writeFile(at(t, 'a.log'), `${'x'.repeat(1_500_000)}\nend\n`)
