@@ -47,6 +47,8 @@ export interface ElasticStore extends Store {
 /** What is being written gets so long to end when the store closes. */
 const CLOSE_WITHIN_MS = 10_000
 const WRITER_BYTES = 8
+/** A batch waits for two of them and a refresh before it is acknowledged. */
+const LEDGER_WRITES_PER_REFRESH = 5
 
 /**
  * Keeps records in Elasticsearch. Opens while it is down, too: then every call throws STORE_UNAVAILABLE until it is there.
@@ -85,7 +87,12 @@ function createParts(options: ElasticOptions, elastic: Elastic) {
   const prepare = () => prepareIndices(elastic, names, options)
   const common = { elastic, names, policies: createPolicies(retention), clock, log, prepare }
   const slots = createSlots(common)
-  const ledger = createLedgerDocuments({ ...common, writer: randomBytes(WRITER_BYTES).toString('hex') })
+  const writeEveryMs = refreshMs / LEDGER_WRITES_PER_REFRESH
+  const ledger = createLedgerDocuments({
+    ...common,
+    writeEveryMs,
+    writer: randomBytes(WRITER_BYTES).toString('hex'),
+  })
   const positions = createPositions(clock, randomInt(POSITION_STEP))
   const bulk = createBulkWriter(common)
   const refresher = createRefresher({ elastic, clock, refreshMs })

@@ -26,6 +26,8 @@ interface CasOptions<C> {
   readonly index: string
   readonly ids: readonly string[]
   readonly empty: C
+  /** Writes begin so far apart: each is synced to Elasticsearch's disk, and changes that come meanwhile share the next one. */
+  readonly writeEveryMs?: number
   /** Makes the index again when somebody has deleted it. */
   readonly prepare: () => Promise<void>
   readonly clock: Clock
@@ -34,8 +36,6 @@ interface CasOptions<C> {
 
 /** A write is tried again for so long before its callers hear of it. */
 const TRIED_FOR_MS = 10_000
-/** Writes begin so far apart: each is synced to Elasticsearch's disk, and changes that come meanwhile share the next one. */
-const WRITE_EVERY_MS = 100
 
 interface Known<C> {
   readonly id: string
@@ -70,7 +70,7 @@ interface BulkItem {
 }
 
 export function createCasDocuments<C extends object>(options: CasOptions<C>): CasDocuments<C> {
-  const { elastic, index: indexName, ids, empty, clock, log } = options
+  const { elastic, index: indexName, ids, empty, writeEveryMs = 0, clock, log } = options
   const known: Known<C>[] = ids.map((id) => ({ id, content: empty, version: null, stale: true }))
   let waiting: Waiting<C>[] = []
   let writing = false
@@ -112,7 +112,7 @@ export function createCasDocuments<C extends object>(options: CasOptions<C>): Ca
     if (writing) return
     writing = true
     for (let ok = true; waiting.length > 0 || (ok && lost().length > 0);) {
-      const waitMs = writtenMs + WRITE_EVERY_MS - clock.monotonicMs()
+      const waitMs = writtenMs + writeEveryMs - clock.monotonicMs()
       if (waitMs > 0) await clock.sleep(waitMs)
       writtenMs = clock.monotonicMs()
       const now = waiting

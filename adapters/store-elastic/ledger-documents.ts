@@ -50,6 +50,7 @@ export interface LedgerDocumentsOptions {
   /** Names this process among the writers. */
   readonly writer: string
   readonly prepare: () => Promise<void>
+  readonly writeEveryMs?: number
 }
 
 type Place = Pick<BatchFacts, 'site' | 'collector' | 'host'>
