@@ -68,12 +68,40 @@ function append(encoder: LibraryEncoder, { parts = [], buf, offset }: LibraryEnc
   encoder.writeBufferInternal(buf.subarray(0, offset))
 }
 
+/** Room that is left in front of what is put together: what the outer layers write before it fits there. */
+const ROOM_BYTES = 1 << 10
+/** Of buffers that were put together here: how much of that room is free. */
+const rooms = new WeakMap<Buffer, number>()
+
 /** Asked for twice, it is put together once. */
 function whole(encoder: LibraryEncoder): Buffer {
   if (encoder.parts === undefined) return encoder.buf.subarray(0, encoder.offset)
   endPart(encoder)
-  const [first, ...more] = encoder.parts
-  const bytes = first !== undefined && more.length === 0 ? first : Buffer.concat(encoder.parts)
+  const bytes = joined(encoder.parts)
   encoder.parts = [bytes]
   return bytes
+}
+
+function joined(parts: readonly Buffer[]): Buffer {
+  const before = parts.slice(0, -1)
+  const last = parts.at(-1) ?? Buffer.alloc(0)
+  const bytesBefore = before.reduce((bytes, part) => bytes + part.length, 0)
+  if (bytesBefore === 0) return last
+  const room = rooms.get(last) ?? 0
+  if (bytesBefore <= room) {
+    rooms.delete(last) // Nobody else may write there.
+    const whole = Buffer.from(last.buffer, last.byteOffset - bytesBefore, bytesBefore + last.length)
+    copyInto(whole, before)
+    rooms.set(whole, room - bytesBefore)
+    return whole
+  }
+  const whole = Buffer.allocUnsafeSlow(ROOM_BYTES + bytesBefore + last.length).subarray(ROOM_BYTES)
+  copyInto(whole, parts)
+  rooms.set(whole, ROOM_BYTES)
+  return whole
+}
+
+function copyInto(target: Buffer, parts: readonly Buffer[]): void {
+  let at = 0
+  for (const part of parts) at += part.copy(target, at)
 }

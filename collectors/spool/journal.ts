@@ -52,6 +52,8 @@ export interface JournalOptions {
 const RESERVE_BYTES = 1 << 20
 /** More damage than this is counted and logged, but not copied. */
 const SET_ASIDE_BYTES_MAX = 64 << 20
+/** Holds the batches that become ready while a group is synced. */
+const GROUP_BUFFER_BYTES = 1 << 20
 const SEGMENT_NAME = /^(\d{16})\.seg$/
 const ASIDE_PREFIX = 'corrupt-'
 
@@ -75,6 +77,7 @@ interface Active {
 interface State extends JournalOptions {
   readonly segments: Map<number, Segment>
   active: Active | undefined
+  readonly groupBuffer: Buffer
   reserved: boolean
   reserving: Promise<void> | undefined
 }
@@ -83,7 +86,14 @@ interface State extends JournalOptions {
 export async function openJournal(options: JournalOptions): Promise<Journal> {
   const { fs, dir } = options
   const reserved = (await fs.size(join(dir, 'reserve'))) === RESERVE_BYTES
-  const state: State = { ...options, segments: new Map(), active: undefined, reserved, reserving: undefined }
+  const state: State = {
+    ...options,
+    segments: new Map(),
+    active: undefined,
+    groupBuffer: Buffer.allocUnsafeSlow(GROUP_BUFFER_BYTES),
+    reserved,
+    reserving: undefined,
+  }
   return {
     segments: state.segments,
     get bytes() {
@@ -126,7 +136,7 @@ async function appendGroup(
   const { segment } = active
   try {
     active.file ??= await openAt(state.fs, segment)
-    const group = Buffer.concat(encode(segment.bytes))
+    const group = joined(state, encode(segment.bytes))
     await active.file.write(group)
     await active.file.sync()
     if (!active.named) await state.fs.syncDir(state.dir)
@@ -138,6 +148,15 @@ async function appendGroup(
     active.file = await openAt(state.fs, segment).catch(() => undefined) // Tried again before the next group.
     throw error
   }
+}
+
+/** One group is written after the other, so the copy needs memory only once; a group that is larger than usual gets its own. */
+function joined({ groupBuffer }: State, parts: readonly Buffer[]): Buffer {
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0)
+  if (bytes > groupBuffer.length) return Buffer.concat(parts, bytes)
+  let at = 0
+  for (const part of parts) at += part.copy(groupBuffer, at)
+  return groupBuffer.subarray(0, bytes)
 }
 
 async function activeFor(state: State, firstRef: number): Promise<Active> {

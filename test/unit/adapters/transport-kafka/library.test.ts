@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
 import { createKafkaSender } from '../../../../adapters/transport-kafka.ts'
+import { crc32c } from '../../../../adapters/transport-kafka/crc32c.ts'
 import { systemClock } from '../../../../core/clock.ts'
 import { quietLog } from '../../../support/quiet-log.ts'
 
@@ -12,7 +13,7 @@ interface RequestQueue {
   destroy(): void
 }
 
-test('an idle connection of the library sets no timer; one that waits does', async () => {
+test('the library sums as we do; an idle connection of it sets no timer, one that waits does', async () => {
   const connection = { brokers: ['k:1'], prefix: 'n', clientId: 'c', sasl: null, tls: null }
   const topics = { partitions: 1, replication: 1, retentionMs: 1, segmentMs: 1 }
   await createKafkaSender({
@@ -23,6 +24,7 @@ test('an idle connection of the library sets no timer; one that waits does', asy
     site: 'eu',
     host: 'web-1',
   }).close()
+  expect(createRequire(import.meta.url)('kafkajs/src/protocol/recordBatch/crc32C')).toBe(crc32c)
   const logger = { namespace: () => ({ debug() {}, warn() {} }) }
   const Queue = createRequire(import.meta.url)('kafkajs/src/network/requestQueue') as new (
     options: object,
