@@ -1,11 +1,13 @@
 /**
  * Appended → found: from the return of write() to the first search that finds the line, polled every 10 ms, `LINES` (300) times,
- * with `LINES_PER_S` (0) other lines a second beside it.
+ * with `LINES_PER_S` (0) other lines a second beside it. With `ENGINES=1` through a real Kafka into a real Elasticsearch.
  */
 import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { stringify } from 'yaml'
+import { configOf, startOwnEngines } from '../test/support/engines/fault-run.ts'
 import { generateLines } from '../test/support/generator.ts'
 import { startProgram, until } from '../test/support/program.ts'
 import { quantile, report } from './support.ts'
@@ -14,7 +16,10 @@ const LINES = Number(process.env['LINES'] ?? 300)
 const LINES_PER_S = Number(process.env['LINES_PER_S'] ?? 0)
 
 const base = mkdtempSync(join(tmpdir(), 'noctule-bench-'))
-writeFileSync(join(base, 'noctule.yaml'), `collector: { files: [{ paths: ["${base}/*.log"] }] }\n`)
+const engines = process.env['ENGINES'] === '1' ? await startOwnEngines() : null
+const files = [{ paths: [`${base}/*.log`] }]
+const config = engines === null ? { collector: { files } } : configOf(engines, 'noctule-bench', files)
+writeFileSync(join(base, 'noctule.yaml'), stringify(config))
 const program = await startProgram({ dataDir: join(base, 'data'), configFile: join(base, 'noctule.yaml') })
 const noise = generateLines({ seed: 7 })
 const tookMs: number[] = []
@@ -51,11 +56,12 @@ for (let i = 0; i < LINES; i++) {
 }
 done = true
 await noisy
-report(`path-latency beside ${LINES_PER_S}/s`, {
+report(`path-latency beside ${LINES_PER_S}/s${engines === null ? '' : ', engines'}`, {
   lines: LINES,
   'p50 ms': Math.round(quantile(tookMs, 0.5)),
   'p99 ms': Math.round(quantile(tookMs, 0.99)),
   'max ms': Math.round(Math.max(...tookMs)),
 })
 await program.stop()
+await engines?.[Symbol.asyncDispose]()
 rmSync(base, { recursive: true })

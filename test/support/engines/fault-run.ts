@@ -50,8 +50,7 @@ const HEALED_WITHIN_MS = 90_000
  */
 export async function faultRun(engines: OwnEngines, faults: (world: FaultWorld) => Promise<void>) {
   const prefix = randomPrefix()
-  const kafka = { brokers: [engines.kafka.brokers], prefix, topics: { partitions: 4, replication: 1 } }
-  const config = configOf(engines, prefix, kafka)
+  const config = configOf(engines, prefix, [{ paths: ['{logs}/*.log'] }])
   using workspace = createWorkspace(stringify(config))
   function start(name: string, role: 'aggregator' | 'collector' | 'query', changes: object = {}) {
     const configFile = join(workspace.dir, `${name}.yaml`)
@@ -83,15 +82,21 @@ export async function faultRun(engines: OwnEngines, faults: (world: FaultWorld) 
   return { written: written.length, difference: compareOnce(written, found) }
 }
 
-function configOf(engines: Pick<OwnEngines, 'elasticsearch'>, prefix: string, kafka: object) {
-  const { url } = engines.elasticsearch
+/** One process that does everything over these engines; the same file serves processes with one role each. */
+export function configOf(
+  { kafka: broker, elasticsearch }: OwnEngines,
+  prefix: string,
+  files: readonly object[],
+) {
+  const kafka = { brokers: [broker.brokers], prefix, topics: { partitions: 4, replication: 1 } }
+  const { url } = elasticsearch
   return {
     site: SITE,
     kafka: { clusters: [{ site: SITE, ...kafka }] },
-    store: { kind: 'elasticsearch', elasticsearch: { nodes: [url], prefix, replicas: 0, refreshMs: 200 } },
+    store: { kind: 'elasticsearch', elasticsearch: { nodes: [url], prefix, replicas: 0 } },
     collector: {
       host: 'web-1',
-      files: [{ paths: ['{logs}/*.log'] }],
+      files,
       destinations: [{ name: 'kafka', kafka }],
     },
   }
