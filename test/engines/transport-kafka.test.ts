@@ -132,8 +132,9 @@ describeWithKafka('Kafka', () => {
     await first.stop(AbortSignal.abort())
     const intake = createCountingIntake()
     await reading(connection, { intake })
-    await intake.arrived(3)
-    expect([...intake.frames.keys()]).toEqual(['stuck', 'b', 'c'])
+    // The first was stored; whether that was committed before the reader had to go is a matter of luck.
+    const again = () => [...intake.frames.keys()].filter((text) => text !== 'a')
+    await expect.poll(again, { timeout: 30_000 }).toEqual(['stuck', 'b', 'c'])
   })
 
   test('foreign bytes go to the quarantine, once, and do not stop what is behind them', async () => {
