@@ -1,3 +1,4 @@
+import { orAborted } from '../core/abort.ts'
 import { ServiceError } from '../core/errors.ts'
 import type { Intake, Origin, TransportSender } from '../core/ports.ts'
 import { FRAME_BYTES_MAX } from '../core/wire.ts'
@@ -19,26 +20,14 @@ export function createMemoryTransport(intake: Intake, origin: Origin): Transport
         const details = { bytes: frame.byteLength, bytesMax: FRAME_BYTES_MAX }
         throw new ServiceError('BATCH_TOO_LARGE', 'the frame is larger than the limit', details)
       }
-      await untilAborted(intake.batch(frame, origin, either), either)
+      await orAborted(intake.batch(frame, origin, either), either)
     },
     async sendMark(mark, signal) {
       const either = open(signal)
-      await untilAborted(intake.mark(mark, origin), either)
+      await orAborted(intake.mark(mark, origin), either)
     },
     async close() {
       closed.abort(new ServiceError('SHUTTING_DOWN', 'the transport is closed'))
     },
-  }
-}
-
-/** Rejects with the signal's reason when it aborts first: the other side may be slow to notice. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }

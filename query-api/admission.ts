@@ -1,3 +1,4 @@
+import { orAborted } from '../core/abort.ts'
 import { ServiceError } from '../core/errors.ts'
 
 const RETRY_AFTER_MS = 1_000
@@ -70,13 +71,4 @@ export function createAdmission({
       return orAborted(work().finally(leave), signal)
     },
   }
-}
-
-/** The outcome of `work`, or the signal's reason when that comes first: also when the work does not heed its signal. */
-export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: unknown) => reject(signal.aborted ? signal.reason : error)
-    signal.addEventListener('abort', fail, { once: true })
-    work.then(resolve, fail)
-  })
 }

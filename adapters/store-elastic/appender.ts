@@ -1,3 +1,4 @@
+import { orAborted } from '../../core/abort.ts'
 import { ServiceError } from '../../core/errors.ts'
 import { createGate } from '../../core/gate.ts'
 import type { BatchFate } from '../../core/ledger/apply.ts'
@@ -122,7 +123,7 @@ export function createAppender(parts: AppenderParts): Appender {
       records.forEach(assertIndexable)
       const batch = { facts, records: [...records] }
       const leave = await gate.enter(bytesOf(records), signal)
-      return await untilAborted(storeOnce(batch, batchId(facts)).finally(leave), signal)
+      return await orAborted(storeOnce(batch, batchId(facts)).finally(leave), signal)
     },
     async idle() {
       while (running.size > 0) await Promise.allSettled(running.values())
@@ -290,18 +291,5 @@ async function patiently<T>(clock: Clock, run: () => Promise<T>): Promise<T> {
       if (!passing || clock.monotonicMs() - startMs > TRIED_FOR_MS) throw error
       await clock.sleep(backoffMs(tries))
     }
-  }
-}
-
-/** The caller may go; the work goes on. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  if (signal.aborted) abort()
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }

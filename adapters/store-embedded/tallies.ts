@@ -3,6 +3,7 @@ import type { QueryPlan } from '../../core/query/plan.ts'
 import { LEVELS } from '../../core/record.ts'
 import type { Level, LogRecord } from '../../core/record.ts'
 import { fieldNames } from './rollups.ts'
+import { NO_RECORD } from './rows.ts'
 
 /** What a block's records are counted by, as it is sealed: fields of few values, in groups of few combinations. */
 export const TALLIED = [
@@ -73,30 +74,9 @@ export function createTallyReader(plan: QueryPlan, group: number) {
   }
 }
 
-const NOTHING: LogRecord = {
-  id: '',
-  timeMs: 0,
-  ingestedMs: 0,
-  message: '',
-  level: '',
-  service: '',
-  version: '',
-  host: '',
-  site: '',
-  tier: '',
-  path: '',
-  offset: null,
-  trace: '',
-  pattern: '',
-  status: null,
-  latencyMs: null,
-  bytes: null,
-  attrs: {},
-}
-
 function recordWith(fields: readonly TalliedField[], values: readonly string[]): LogRecord {
   const given = Object.fromEntries(fields.map((field, at) => [field, values[at] ?? '']))
-  return { ...NOTHING, ...given, level: levelOf(given['level']) }
+  return { ...NO_RECORD, ...given, level: levelOf(given['level']) }
 }
 
 function levelOf(text: string | undefined): Level {

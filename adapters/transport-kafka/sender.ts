@@ -1,3 +1,4 @@
+import { orAborted } from '../../core/abort.ts'
 import { ServiceError } from '../../core/errors.ts'
 import type { Clock, Logger, TransportSender } from '../../core/ports.ts'
 import { shardOf } from '../../core/shard.ts'
@@ -133,7 +134,7 @@ export function createSender(options: KafkaSenderOptions, client: KafkaClient): 
       either.throwIfAborted()
       const release = await gate.enter(value.length, either)
       const sent = produce(type, value).finally(release)
-      await untilAborted(sent, either)
+      await orAborted(sent, either)
     } catch (error) {
       throw either.aborted ? either.reason : toServiceError(error, connection)
     } finally {
@@ -160,18 +161,5 @@ export function createSender(options: KafkaSenderOptions, client: KafkaClient): 
       await Promise.resolve()
       await Promise.race([Promise.all(leaving), clock.sleep(LEAVE_WITHIN_MS)])
     },
-  }
-}
-
-/** Rejects with the signal's reason when it aborts first; the work then goes on unheard. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>()
-  const abort = () => reject(signal.reason)
-  signal.addEventListener('abort', abort, { once: true })
-  if (signal.aborted) abort()
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', abort)
   }
 }

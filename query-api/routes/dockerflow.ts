@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { orAborted } from '../../core/abort.ts'
 import { ServiceError, asServiceError } from '../../core/errors.ts'
-import { orAborted } from '../admission.ts'
 import { beforeDeadline } from '../client.ts'
 import { RECENT_MS } from '../questions.ts'
 import type { App } from '../schema.ts'

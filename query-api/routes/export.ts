@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { z } from 'zod'
+import { orAborted } from '../../core/abort.ts'
 import type { ExportPage, SearchAfter } from '../../core/ports.ts'
-import { orAborted } from '../admission.ts'
 import { beforeDeadline } from '../client.ts'
 import { NDJSON, listingParameters, planLine, readListing } from '../listing.ts'
 import type { Listing } from '../listing.ts'
