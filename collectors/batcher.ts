@@ -2,7 +2,7 @@ import type { Config } from '../core/config.ts'
 import { asServiceError, messageOf } from '../core/errors.ts'
 import type { Clock, Logger } from '../core/ports.ts'
 import type { BatchRun, BatchSource, Drop } from '../core/wire.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs } from '../core/backoff.ts'
 import type { BatchDraft, PositionChanges, Spool } from './spool/types.ts'
 
 /** Lines of one source that stand next to each other. */

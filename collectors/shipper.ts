@@ -1,6 +1,6 @@
 import { asServiceError, messageOf, type FailureCode } from '../core/errors.ts'
 import type { Clock, Logger, TransportSender } from '../core/ports.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs } from '../core/backoff.ts'
 import { withDeadline } from './deadline.ts'
 import type { Spool, SpooledBatch } from './spool/types.ts'
 

@@ -7,7 +7,7 @@ import type { LogRecord } from '../../core/record.ts'
 import { createPurgedCount } from '../store-purged.ts'
 import type { Purged, PurgedCount } from '../store-purged.ts'
 import { assertHoldable } from '../store-record.ts'
-import { backoffMs } from './backoff.ts'
+import { pauseMs } from './backoff.ts'
 import { DocumentsRefused } from './bulk.ts'
 import type { BulkWriter } from './bulk.ts'
 import { assertIndexable, batchId, createDocumentLines, documentId } from './documents.ts'
@@ -21,6 +21,7 @@ import { POSITION_STEP } from './positions.ts'
 import type { Positions } from './positions.ts'
 import type { Refresher } from './refresher.ts'
 import type { Policies, Slots } from './slots.ts'
+import { split } from './split.ts'
 
 /**
  * Of batches that are being written at once, estimated: their records in memory are about that large. Those behind them wait, so
@@ -274,12 +275,6 @@ function sizeOf(value: unknown): number {
   return Array.isArray(value) ? value.reduce<number>((sum, one) => sum + sizeOf(one), 0) : 8
 }
 
-function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
-  const [first, second]: [T[], T[]] = [[], []]
-  for (const one of all) (isFirst(one) ? first : second).push(one)
-  return [first, second]
-}
-
 /** Tries again what fails for a moment. */
 async function patiently<T>(clock: Clock, run: () => Promise<T>): Promise<T> {
   const startMs = clock.monotonicMs()
@@ -289,7 +284,7 @@ async function patiently<T>(clock: Clock, run: () => Promise<T>): Promise<T> {
     } catch (error) {
       const passing = error instanceof ElasticFailure && isPassing(error)
       if (!passing || clock.monotonicMs() - startMs > TRIED_FOR_MS) throw error
-      await clock.sleep(backoffMs(tries))
+      await clock.sleep(pauseMs(tries))
     }
   }
 }

@@ -1,7 +1,8 @@
-const BACKOFF_MS_MIN = 50
-const BACKOFF_MS_MAX = 2_000
+import { backoffMs } from '../../core/backoff.ts'
+
+const BACKOFF = { baseMs: 50, maxMs: 2_000 }
 
 /** How long to wait before the next try. It grows, with jitter so that processes do not come back together. */
-export function backoffMs(tries: number): number {
-  return Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** tries) * (0.5 + Math.random() / 2)
+export function pauseMs(tries: number): number {
+  return backoffMs(tries, BACKOFF, Math.random)
 }

@@ -1,6 +1,6 @@
 import { ServiceError } from '../../core/errors.ts'
 import type { Clock } from '../../core/ports.ts'
-import { backoffMs } from './backoff.ts'
+import { pauseMs } from './backoff.ts'
 import type { Elastic } from './elastic.ts'
 import { ElasticFailure, isMissing, isOverload, isPassing, toServiceError } from './failures.ts'
 
@@ -224,7 +224,7 @@ export function createBulkWriter({ elastic, clock }: { elastic: Elastic; clock: 
       pausing = false
       pump()
     }
-    clock.sleep(backoffMs(failures), closing.signal).then(resume, resume)
+    clock.sleep(pauseMs(failures), closing.signal).then(resume, resume)
     failures += 1
   }
 

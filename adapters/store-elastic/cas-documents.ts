@@ -1,9 +1,10 @@
 import { ServiceError } from '../../core/errors.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
-import { backoffMs } from './backoff.ts'
+import { pauseMs } from './backoff.ts'
 import type { Elastic } from './elastic.ts'
 import { ElasticFailure, isMissing, isPassing, toServiceError } from './failures.ts'
 import { pack, unpack } from './ledger-content.ts'
+import { split } from './split.ts'
 
 /** Makes the next content of a document of the one it has now. May run several times: when another process was faster. */
 export type Change<C, T> = (content: C) => { readonly content: C; readonly result: T }
@@ -147,7 +148,7 @@ export function createCasDocuments<C extends object>(options: CasOptions<C>): Ca
       const missing = failure instanceof ElasticFailure && isMissing(failure)
       if (late || !(missing || (failure instanceof ElasticFailure && isPassing(failure)))) throw failure
       if (missing) await options.prepare()
-      await clock.sleep(backoffMs(tries), closing.signal)
+      await clock.sleep(pauseMs(tries), closing.signal)
     }
   }
 
@@ -247,12 +248,6 @@ function versionOf({
   _primary_term: term,
 }: Pick<GotDocument, '_seq_no' | '_primary_term'>): Version {
   return { seqNo, term }
-}
-
-function split<T>(all: readonly T[], isFirst: (one: T) => boolean): [T[], T[]] {
-  const [first, second]: [T[], T[]] = [[], []]
-  for (const one of all) (isFirst(one) ? first : second).push(one)
-  return [first, second]
 }
 
 /** Runs one after the other. */

@@ -1,6 +1,6 @@
 import { ServiceError, messageOf } from '../../core/errors.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
-import { backoffMs } from './backoff.ts'
+import { pauseMs } from './backoff.ts'
 import type { Elastic } from './elastic.ts'
 import { ElasticFailure, isOverload, isPassing } from './failures.ts'
 
@@ -54,7 +54,7 @@ export function createReadiness({
         const details = { problem, retried: true }
         if (tries === 0) log.warn(details, 'Elasticsearch cannot be used yet, it is tried again until it can')
         else log.debug(details, 'Elasticsearch cannot be used yet')
-        await clock.sleep(backoffMs(tries), closing.signal)
+        await clock.sleep(pauseMs(tries), closing.signal)
       }
     }
   }

@@ -1,7 +1,7 @@
 import { asServiceError, messageOf, type FailureCode } from '../../core/errors.ts'
 import type { Clock, Intake, Logger, Origin, Quarantine } from '../../core/ports.ts'
 import { decodeFrame, markSchema, type Mark } from '../../core/wire.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs } from '../../core/backoff.ts'
 import type { KafkaMessage } from './types.ts'
 
 const RETRY_BACKOFF = { baseMs: 200, maxMs: 15_000 }
