@@ -1,5 +1,5 @@
 import { LEVELS, RECORD_FIELDS, isFieldName } from '../record.ts'
-import { OPERATORS, blanksEnd, createScanner, readToken, readValue, wordEnd } from './scan.ts'
+import { OPERATORS, blanksEnd, createScanner, quotedEnd, readToken, readValue, wordEnd } from './scan.ts'
 import type { RangePart, Scanner, Token } from './scan.ts'
 
 /** What may stand at a place of a query. `value`: of the field that is named beside it; `close`: `)`, `]` or `}`. */
@@ -79,10 +79,15 @@ function readPiece(scanner: Scanner, { groups, behindField }: Place): Piece | nu
   try {
     return behindField === null ? readToken(scanner, groupField(groups) !== null) : readValue(scanner)
   } catch {
-    // Parsing says what is wrong with it. A quote that is not closed reaches to the end.
-    scanner.at = text[start] === '"' ? text.length : Math.max(start + 1, wordEnd(text, scanner.at))
+    // Parsing says what is wrong with it.
+    scanner.at = isOpenQuote(text, scanner.at) ? text.length : Math.max(start + 1, wordEnd(text, scanner.at))
     return { type: 'broken', start, end: scanner.at }
   }
+}
+
+/** A quote that is not closed: it reaches to the end of the text, also as the end of a range. */
+function isOpenQuote(text: string, at: number): boolean {
+  return text[at] === '"' && quotedEnd(text, at) === null
 }
 
 /** Is it this piece that is being written? */

@@ -130,12 +130,17 @@ function readWord(scanner: Scanner): Term {
 /** Inside quotes, `\"` and `\\` are escapes; every other backslash is itself. */
 function readQuoted(scanner: Scanner): string {
   const start = scanner.at
-  const match = /"((?:\\["\\]|[^"])*)"/y
+  const end = quotedEnd(scanner.text, start)
+  if (end === null) throw syntaxError(start + 1, 'a quote that is not closed', "'\"' at its end")
+  scanner.at = end
+  return scanner.text.slice(start + 1, end - 1).replaceAll(/\\(["\\])/g, '$1')
+}
+
+/** Where the quoted text that starts at `start` ends, behind its last quote; null: it is not closed. */
+export function quotedEnd(text: string, start: number): number | null {
+  const match = /"(?:\\["\\]|[^"])*"/y
   match.lastIndex = start
-  const found = match.exec(scanner.text)
-  if (found?.[1] === undefined) throw syntaxError(start + 1, 'a quote that is not closed', "'\"' at its end")
-  scanner.at += found[0].length
-  return found[1].replaceAll(/\\(["\\])/g, '$1')
+  return match.test(text) ? match.lastIndex : null
 }
 
 /** What stands between the slashes; `\/` is a slash. */

@@ -96,6 +96,8 @@ test.each([
   { query: '/api/v1 s|', span: '/api/v1 «s»', candidates: 'service: site: status:' },
   { query: 'host:(a level:e|', span: 'host:(a level:«e»', field: 'level', candidates: 'error' },
   { query: 'say "hello s|', span: 'say «"hello s»', typed: 'hello s', candidates: '' },
+  { query: 'host:["|', span: 'host:[«"»', typed: '', kinds: 'value', field: 'host' },
+  { query: 'status:>="5 |', span: 'status:>="5 «»', kinds: 'value', field: 'status' },
   { query: 'a\\|', span: '«a\\»', typed: 'a\\', candidates: '' },
 ])('completeQuery: $query', ({ query, ...expected }) => {
   expect(complete(query)).toMatchObject(expected)
