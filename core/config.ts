@@ -2,8 +2,11 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { parseDocument } from 'yaml'
 import { z } from 'zod'
+import { checksSchema, duration } from './config-checks.ts'
 import { ServiceError } from './errors.ts'
 import { parseDuration } from './query/time.ts'
+import { METRIC_AGGREGATES } from './metrics/types.ts'
+import type { MetricRetention } from './metrics/types.ts'
 import { LEVELS } from './record.ts'
 import type { Retention } from './retention.ts'
 
@@ -12,14 +15,15 @@ const siteName = word.regex(/^[a-z0-9][a-z0-9._-]*$/, 'expected a-z, 0-9, ".", "
 const host = word
 const port = z.number().int().min(0).max(65_535)
 const positive = z.number().int().positive()
-const durationText = z
-  .string()
-  .refine((text) => isDuration(text), { message: 'expected a duration such as 90s, 15m, 6h or 3d' })
 /** A shorter slot than a second is not worth its files. */
 const RETENTION_MS_MIN = 4_000
+const durationText = duration(RETENTION_MS_MIN)
 /** A partition is a class in a slot: every class costs files. */
 const RETENTION_CLASSES_MAX = 32
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of the token as 64 hex digits')
+
+/** Roll-ups of a minute are made of whole points. */
+const FLUSH_MS = [1_000, 5_000, 10_000, 30_000, 60_000]
 
 /** Roles a token can carry. `collector` may only deliver batches and marks. */
 export const ROLES = ['dashboard', 'search', 'admin', 'collector'] as const
@@ -106,6 +110,42 @@ const destinationSchema = z
     { message: 'expected `url` and `token`, or `kafka`' },
   )
 
+const statsdSchema = z
+  .strictObject({
+    enabled: z.boolean().default(true),
+    host: host
+      .default('127.0.0.1')
+      .describe('UDP address to listen on. Whoever reaches it can write metrics: it asks for no credential.'),
+    port: port.default(8125).describe('UDP port to listen on; 0 takes a free one.'),
+    socket: z
+      .string()
+      .min(1)
+      .max(107)
+      .optional()
+      .describe('Also listen on this Unix datagram socket, which loses nothing (Linux).'),
+    flush: duration(1_000)
+      .default('10s')
+      .describe('Width of the points that are made, aligned to the clock: 1s, 5s, 10s, 30s or 60s.'),
+    receiveBufferBytes: positive
+      .max(256 << 20)
+      .default(4 << 20)
+      .describe('Asked of the kernel, which may allow less (`net.core.rmem_max`).'),
+    seriesMax: positive
+      .max(2_000_000)
+      .default(100_000)
+      .describe('Live series; more are counted as lost, with the names that grew.'),
+    seriesPerNameMax: positive.max(2_000_000).default(20_000).describe('… and of one metric name.'),
+    lateMax: duration(1_000)
+      .default('10m')
+      .describe('A metric that brings a time may be this old; older ones count as lost.'),
+    tags: z.record(word, z.string().max(200)).default({}).describe('Added to every series.'),
+  })
+  .refine(({ flush }) => FLUSH_MS.includes(parseDuration(flush)), {
+    message: '`flush`: expected 1s, 5s, 10s, 30s or 60s',
+  })
+  .prefault({})
+  .describe('Takes statsd and DogStatsD.')
+
 const collectorSchema = z
   .strictObject({
     id: word
@@ -120,10 +160,17 @@ const collectorSchema = z
       .strictObject({ service: word.optional(), labels: z.record(word, z.string()).default({}) })
       .optional()
       .describe('Also read lines from standard input (`noctule collector < log`).'),
-    statsd: z
-      .strictObject({ host: host.default('127.0.0.1'), port: port.default(8125) })
+    tier: siteName
+      .optional()
+      .describe('Role of this host in its site: `webhead`, `database`, …; files may say another.'),
+    statsd: statsdSchema,
+    health: z
+      .strictObject({
+        every: duration(200).default('1s').describe('How often facts and checks are reported.'),
+      })
       .prefault({})
-      .describe('Reserved for the statsd server; nothing listens there yet.'),
+      .describe('Facts of this host and its checks.'),
+    checks: checksSchema.describe('What this host looks at, beside its own facts.'),
     destinations: z
       .array(destinationSchema)
       .max(3)
@@ -259,6 +306,55 @@ const retentionSchema = z
   })
   .prefault({})
 
+const metricsSchema = z
+  .strictObject({
+    retention: z
+      .strictObject({
+        raw: duration(3_600_000).default('2d').describe('Points as they came, 10 s wide by default.'),
+        minute: duration(3_600_000).default('14d').describe('Points of a minute.'),
+        hour: duration(3_600_000).default('30d').describe('Points of an hour.'),
+      })
+      .prefault({})
+      .refine(
+        ({ raw, minute, hour }) =>
+          parseDuration(raw) <= parseDuration(minute) && parseDuration(minute) <= parseDuration(hour),
+        { message: 'expected raw ≤ minute ≤ hour' },
+      )
+      .describe('How long points are kept.'),
+    seriesMax: positive
+      .max(10_000_000)
+      .default(1_000_000)
+      .describe('Series of a day; points of more are refused and counted.'),
+    selfTo: z
+      .string()
+      .regex(/^[^:]+:\d{1,5}$/, 'expected host:port')
+      .nullable()
+      .default('127.0.0.1:8125')
+      .describe(
+        'Where this process sends its own numbers as DogStatsD; null: nowhere. `/metrics` has them, too.',
+      ),
+  })
+  .prefault({})
+  .describe('What is kept of metrics.')
+
+const boardChartSchema = z.strictObject({
+  title: word,
+  metric: word.describe('Name of the metric, …'),
+  tags: z
+    .array(z.string().max(512))
+    .max(16)
+    .default([])
+    .describe('… only series with these: `env:prod`, `!host:web-1`, `queue:a*`.'),
+  by: z.array(word).max(4).default([]).describe('Tags to split by.'),
+  aggregate: z.enum(METRIC_AGGREGATES).optional().describe('By default what suits the kind of the metric.'),
+})
+
+const boardSchema = z.strictObject({
+  name: siteName.describe('In the address of its page.'),
+  title: word,
+  charts: z.array(boardChartSchema).min(1).max(64),
+})
+
 const querySchema = z
   .strictObject({
     timeoutMs: positive.default(5_000).describe('Deadline of a query unless it brings its own.'),
@@ -309,6 +405,36 @@ export const configSchema = z.strictObject({
     ),
   store: storeSchema.describe('Where records are kept.'),
   retention: retentionSchema.describe('How long records are kept.'),
+  metrics: metricsSchema,
+  tiers: z
+    .record(
+      siteName,
+      z.strictObject({
+        hosts: z
+          .array(word)
+          .max(10_000)
+          .default([])
+          .describe('Names of its hosts: one that is not heard of is `missing`.'),
+        expected: z
+          .number()
+          .int()
+          .min(0)
+          .optional()
+          .describe(
+            'How many hosts it should have, where their names change; by default as many as `hosts` names.',
+          ),
+      }),
+    )
+    .default({})
+    .describe('What should be there.'),
+  boards: z
+    .array(boardSchema)
+    .max(100)
+    .default([])
+    .refine((boards) => new Set(boards.map(({ name }) => name)).size === boards.length, {
+      message: 'expected every board to have another name',
+    })
+    .describe('Pages of charts, besides the built-in ones.'),
   query: querySchema.describe('Bounds of queries.'),
   completeness: z
     .strictObject({
@@ -336,6 +462,8 @@ export const configSchema = z.strictObject({
 export type Config = z.infer<typeof configSchema>
 export type KafkaConfig = z.infer<typeof kafkaSchema>
 export type ElasticsearchConfig = z.infer<typeof elasticsearchSchema>
+export type StatsdConfig = Config['collector']['statsd']
+export type BoardConfig = Config['boards'][number]
 export type FilesConfig = Config['collector']['files'][number]
 
 /** Environment variables and the key that each sets. */
@@ -348,6 +476,7 @@ export const ENVIRONMENT = {
   NOCTULE_STORE: ['store', 'kind'],
   NOCTULE_STATSD_HOST: ['collector', 'statsd', 'host'],
   NOCTULE_STATSD_PORT: ['collector', 'statsd', 'port'],
+  NOCTULE_TIER: ['collector', 'tier'],
 } as const satisfies Readonly<Record<string, readonly string[]>>
 
 /** Variables that start with NOCTULE_ but configure the command line or the build, not the program. */
@@ -398,12 +527,10 @@ export function retentionOf({ retention }: Pick<Config, 'retention'>): Retention
   return { classes, bytesMax: retention.bytesMax }
 }
 
-function isDuration(text: string): boolean {
-  try {
-    return parseDuration(text) >= RETENTION_MS_MIN
-  } catch {
-    return false
-  }
+/** How long metric points of each width are kept, in ms. */
+export function metricRetentionOf({ metrics }: Pick<Config, 'metrics'>): MetricRetention {
+  const { raw, minute, hour } = metrics.retention
+  return { raw: parseDuration(raw), minute: parseDuration(minute), hour: parseDuration(hour) }
 }
 
 /** Paths inside the data directory. */
@@ -414,6 +541,7 @@ export function dataPaths(config: Pick<Config, 'dataDir'>) {
     spool: at('spool'),
     collector: at('collector'),
     store: at('store'),
+    metrics: at('metrics'),
     quarantine: at('quarantine'),
     storeId: at('store-id'),
   }

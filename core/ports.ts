@@ -1,10 +1,21 @@
 import type {
   BatchFacts,
+  BatchKey,
   CollectorLedger,
   LedgerDocument,
   LedgerNote,
   SiteCompleteness,
 } from './ledger/types.ts'
+import type { HealthReport, HostHealth } from './health.ts'
+import type {
+  MetricAnswer,
+  MetricName,
+  MetricPoint,
+  MetricQuery,
+  MetricSelection,
+  MetricStoreStats,
+  MetricTag,
+} from './metrics/types.ts'
 import type { QueryPlan } from './query/plan.ts'
 import type { LogRecord } from './record.ts'
 import type { Mark } from './wire.ts'
@@ -88,11 +99,12 @@ export interface Origin {
  * Carries frames and marks from collectors to an aggregator. Contract: test/contracts/transport.ts.
  * - `send` resolves once the other side holds the batch durably; until then the caller keeps it and may send it again.
  * - A failure is a ServiceError; retryable ones may carry `details.retryAfterMs`. SEQUENCE_CONFLICT asks for a new epoch.
- * - `sendMark` is latest-wins and unspooled: a failed mark is not repeated, the next one replaces it.
+ * - `sendMark` and `sendHealth` are latest-wins and unspooled: a failed one is not repeated, the next one replaces it. Neither waits behind batches.
  */
 export interface TransportSender {
   send(frame: Uint8Array, signal: AbortSignal): Promise<void>
   sendMark(mark: Mark, signal: AbortSignal): Promise<void>
+  sendHealth(report: HealthReport, signal: AbortSignal): Promise<void>
   close(): Promise<void>
 }
 
@@ -104,6 +116,8 @@ export interface TransportSender {
 export interface Intake {
   batch(frame: Uint8Array, origin: Origin, signal: AbortSignal): Promise<'stored' | 'duplicate'>
   mark(mark: Mark, origin: Origin): Promise<void>
+  /** Takes note at once; never waits for the store. */
+  health(report: HealthReport, origin: Origin): void
 }
 
 /** What became of an import: `refused` names at most REFUSALS_LISTED_MAX lines. */
@@ -374,6 +388,43 @@ export interface Store {
   /** Purges what is due now; it also happens by itself. Returns what went. */
   purge(): Promise<readonly PurgedRange[]>
   close(): Promise<void>
+}
+
+/**
+ * Keeps metric points and answers questions about them. Contract: test/contracts/metric-store.ts.
+ * - `append` resolves once the points are durable and found by queries. The batch is kept once: the same key again changes nothing, however
+ *   much time has passed within the raw retention (a crash between this and the ledger sends it again).
+ * - Points of one series and time are added up, whoever sent them: sums and counts are added, sketches merged, `last` is the newest.
+ * - Roll-ups are pure functions of the points: a late point is found in all resolutions.
+ * - Points older than the retention of `raw` are not kept and counted as expired; those from the future (beyond a step) are kept at their time.
+ * - Meaning of a query: core/metrics/fold.ts, on every point.
+ */
+export interface MetricStore {
+  append(
+    batch: { readonly key: BatchKey; readonly points: readonly MetricPoint[] },
+    signal: AbortSignal,
+  ): Promise<'stored' | 'duplicate'>
+  query(query: MetricQuery, signal: AbortSignal): Promise<MetricAnswer>
+  /** Names with a point in the range that start with `prefix` or contain it behind a '.' or '_', in order of name; at most `limit`, and how many there are. */
+  names(
+    ask: { readonly prefix: string; readonly range: TimeRange; readonly limit: number },
+    signal: AbortSignal,
+  ): Promise<{ readonly names: readonly MetricName[]; readonly total: number }>
+  /** Tags of the selected series with their most frequent values, in order of tag. */
+  tags(
+    ask: MetricSelection & { readonly limit: number },
+    signal: AbortSignal,
+  ): Promise<{ readonly tags: readonly MetricTag[]; readonly series: number }>
+  stats(): Promise<MetricStoreStats>
+  /** Drops what is too old; it also happens by itself. */
+  purge(): Promise<void>
+  close(): Promise<void>
+}
+
+/** The newest word of every host. */
+export interface HealthBoard {
+  /** Every host that is expected or was seen and has not left, with what it is now; in order of site and name. */
+  hosts(): readonly HostHealth[]
 }
 
 /** The ledger as query answers need it: what is covered, and what is known to be missing. Contract: test/contracts/completeness.ts. */

@@ -80,8 +80,8 @@ export const RENUMBERED = 'renumbered'
 
 const batchHeaderSchema = z.looseObject({
   v: z.literal(1),
-  /** `lines`: raw lines; `records`: each line is a PublicRecord as JSON, with its own time (import). */
-  kind: z.enum(['lines', 'records']),
+  /** `lines`: raw lines; `records`: each line is a PublicRecord as JSON, with its own time (import); `metrics`: core/metrics/wire.ts. */
+  kind: z.enum(['lines', 'records', 'metrics']),
   collector: name,
   host: name,
   epoch: epochSchema,
