@@ -1,6 +1,7 @@
 import { useSession } from './hooks/use-session.ts'
 import { useTheme } from './hooks/use-theme.ts'
-import { Explorer } from './parts/explorer.tsx'
+import { SearchPage } from './pages/search.tsx'
+import { Header, ThemeButton } from './parts/header.tsx'
 import { SignIn } from './parts/sign-in.tsx'
 
 export function App() {
@@ -9,12 +10,11 @@ export function App() {
   if (state.phase === 'checking') return <div className="page" aria-busy="true" />
   if (state.phase === 'out') return <SignIn state={state} enter={enter} />
   return (
-    <Explorer
-      session={state.session}
-      theme={theme}
-      onCycleTheme={cycle}
-      onSignOut={() => void leave()}
-      onSessionEnded={ended}
-    />
+    <div className="page">
+      <Header sites={[]} session={state.session} onSignOut={() => void leave()} onHelp={() => undefined}>
+        <ThemeButton theme={theme} onCycle={cycle} />
+      </Header>
+      <SearchPage session={state.session} onSessionEnded={ended} />
+    </div>
   )
 }
