@@ -70,8 +70,11 @@ async function run(role: Role, options: { config?: string }): Promise<void> {
   assertRole(role, config)
   const { createLogger } = await import('./adapters/logger.ts')
   const { createPrometheusMetrics } = await import('./adapters/metrics-prometheus.ts')
+  const { createStatsdMetrics, selfAddress } = await import('./adapters/metrics-statsd.ts')
   const log = createLogger(config.log)
-  const context = { config, log, metrics: createPrometheusMetrics(), fs, clock, randomBytes }
+  const to = () => selfAddress(config, null)
+  const metrics = createStatsdMetrics({ inner: createPrometheusMetrics(), to, tags: { role }, clock, log })
+  const context = { config, log, metrics, fs, clock, randomBytes }
   const node = role === 'collector' ? { parts: [], intake: null } : await openNode(role, context)
   const parts = [...node.parts]
   if (role === 'all' || role === 'collector') {
@@ -81,6 +84,7 @@ async function run(role: Role, options: { config?: string }): Promise<void> {
     const dir = dataPaths(config).spool
     parts.push(await openCollector({ ...context, config: config.collector, senders, dir, stdin, announce }))
   }
+  parts.push(metrics.sender)
   const exit = (code: number) => process.exit(code)
   await createLifecycle({
     parts,

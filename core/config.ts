@@ -15,6 +15,7 @@ const siteName = word.regex(/^[a-z0-9][a-z0-9._-]*$/, 'expected a-z, 0-9, ".", "
 const host = word
 const port = z.number().int().min(0).max(65_535)
 const positive = z.number().int().positive()
+const isPort = (text = '') => Number(text) >= 1 && Number(text) <= 65_535
 /** A shorter slot than a second is not worth its files. */
 const RETENTION_MS_MIN = 4_000
 const durationText = duration(RETENTION_MS_MIN)
@@ -328,10 +329,11 @@ const metricsSchema = z
     selfTo: z
       .string()
       .regex(/^[^:]+:\d{1,5}$/, 'expected host:port')
+      .refine((address) => isPort(address.split(':')[1]), 'expected a port from 1 to 65535')
       .nullable()
-      .default('127.0.0.1:8125')
+      .optional()
       .describe(
-        'Where this process sends its own numbers as DogStatsD; null: nowhere. `/metrics` has them, too.',
+        'Where this process sends its own numbers as DogStatsD; null: nowhere. By default to `collector.statsd`. `/metrics` has them, too.',
       ),
   })
   .prefault({})
