@@ -82,6 +82,9 @@ export interface Question {
   readonly to: string
 }
 
+/** Fired on the window when the server answers 401, whatever was asked: the one place to listen is hooks/use-session.ts. */
+export const SESSION_ENDED = 'noctule:session-ended'
+
 /** The server gives up after 5 s; a connection that says nothing for this long is dead. */
 const ANSWER_TIMEOUT_MS = 30_000
 
@@ -146,12 +149,19 @@ export async function openTail(
   return response.body
 }
 
+/** As a query string; what is undefined is left out, and a list becomes several. */
+export /** A query string; what is undefined is left out. */
 function parameters(values: object): string {
   const out = new URLSearchParams()
-  for (const [name, value] of Object.entries(values)) if (value !== undefined) out.set(name, String(value))
+  for (const [name, value] of Object.entries(values)) {
+    if (Array.isArray(value)) for (const one of value) out.append(name, String(one))
+    else if (value !== undefined) out.set(name, String(value))
+  }
   return out.toString()
 }
 
+/** One question to the query API. Throws a Problem, or an AbortError when `signal` aborts. */
+export /** Asks for JSON. Throws a Problem when it is refused or nobody answers. */
 async function call<Answer>(
   method: string,
   path: string,
@@ -172,7 +182,8 @@ async function call<Answer>(
   }
 }
 
-async function send(path: string, init: RequestInit): Promise<Response> {
+/** Asks for a stream. Throws a Problem when it is refused or nobody answers. */
+export async function send(path: string, init: RequestInit): Promise<Response> {
   let response: Response
   try {
     response = await fetch(path, init)
@@ -180,8 +191,9 @@ async function send(path: string, init: RequestInit): Promise<Response> {
     if (error instanceof DOMException && error.name === 'AbortError') throw error
     throw unreachable()
   }
-  if (!response.ok) throw await problemOf(response)
-  return response
+  if (response.ok) return response
+  if (response.status === 401 && path !== '/v1/session') dispatchEvent(new Event(SESSION_ENDED))
+  throw await problemOf(response)
 }
 
 function unreachable(): Problem {
