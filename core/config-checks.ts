@@ -1,31 +1,60 @@
 import { z } from 'zod'
 import { CHECKS_MAX } from './health.ts'
+import { messageOf } from './errors.ts'
+import { compileExpression, GREP_CHARS_MAX } from './query/grep.ts'
 import { parseDuration } from './query/time.ts'
 
 const word = z.string().min(1).max(256)
 const positive = z.number().int().positive()
 const port = z.number().int().min(1).max(65_535)
 
+/** A timer cannot wait for more than 24 days. */
+const DAY_MS = 86_400_000
+
 /** A duration of at least `minMs`, as text. */
-export function duration(minMs: number) {
-  return z.string().refine((text) => atLeast(text, minMs), {
-    message: `expected a duration such as 500ms, 90s, 15m, 6h or 3d, of at least ${minMs} ms`,
+export function duration(minMs: number, maxMs = Infinity) {
+  const most = maxMs === Infinity ? '' : ` and at most ${maxMs} ms`
+  return z.string().refine((text) => isBetween(text, minMs, maxMs), {
+    message: `expected a duration such as 500ms, 90s, 15m, 6h or 3d, of at least ${minMs} ms${most}`,
   })
 }
 
-function atLeast(text: string, minMs: number): boolean {
+function isBetween(text: string, minMs: number, maxMs: number): boolean {
   try {
-    return parseDuration(text) >= minMs
+    const ms = durationMs(text)
+    return ms >= minMs && ms <= maxMs
   } catch {
     return false
   }
 }
 
+/** A duration of the configuration in ms; other than in a query it may be `0s`. */
+export function durationMs(text: string): number {
+  return /^0+(?:ms|s|m|h|d)?$/.test(text.trim()) ? 0 : parseDuration(text)
+}
+
+/** Says what is wrong with a regular expression. */
+const expression = z
+  .string()
+  .min(1)
+  .max(GREP_CHARS_MAX)
+  .superRefine((text, context) => {
+    try {
+      compileExpression(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: messageOf(error) })
+    }
+  })
+
 const common = {
   name: word.describe('Name of the check, as pages and events show it.'),
   tiers: z.array(word).min(1).optional().describe('Only on hosts of these tiers: one file serves all hosts.'),
-  every: duration(200).default('1s').describe('How often it is made.'),
-  timeout: duration(50).default('2s').describe('A check that takes longer fails.'),
+  every: duration(200, DAY_MS).default('1s').describe('How often it is made.'),
+  timeout: duration(50, DAY_MS)
+    .default('2s')
+    .describe(
+      'A check that takes longer is cut off: `fail` of http, tcp and a certificate of a host, `unknown` of others.',
+    ),
   for: duration(0)
     .default('0s')
     .describe(
@@ -62,7 +91,7 @@ const checkKinds = [
   z.strictObject({
     kind: z.literal('process'),
     ...common,
-    command: z.string().min(1).max(1024).describe('A regular expression on the whole command line.'),
+    command: expression.describe('A regular expression (RE2) that is found in the whole command line.'),
     atLeast: z.number().int().min(0).default(1).describe('Fewer processes fail.'),
     atMost: positive.optional().describe('More processes fail.'),
   }),

@@ -11,6 +11,10 @@ export type CheckState = (typeof CHECK_STATES)[number]
 export const CHECKS_MAX = 256
 export const CHECK_MESSAGE_CHARS_MAX = 500
 export const DISKS_MAX = 32
+/** Of a report as JSON: all checks with long messages. */
+export const HEALTH_BYTES_MAX = 256 << 10
+/** In a report that would be larger. */
+const SHORT_MESSAGE_CHARS = 80
 
 const checkSchema = z.looseObject({
   name,
@@ -28,6 +32,20 @@ const checkSchema = z.looseObject({
   value: number.optional(),
 })
 
+/** Stands for a check that is told in a way we do not know: it must not vanish. */
+function unreadableCheck(input: unknown): z.infer<typeof checkSchema> {
+  const told = typeof input === 'object' && input !== null && 'name' in input ? name.safeParse(input.name) : null
+  return {
+    name: told?.data ?? 'unreadable',
+    kind: 'unreadable',
+    state: 'unknown',
+    sinceMs: 0,
+    message: 'the report of this check cannot be read: the collector may be newer than this node',
+    atMs: 0,
+    tookMs: 0,
+  }
+}
+
 const factsSchema = z.looseObject({
   cpu: z.looseObject({
     cores: number,
@@ -41,14 +59,15 @@ const factsSchema = z.looseObject({
   memory: z.looseObject({
     totalBytes: number,
     availableBytes: number,
-    swapTotalBytes: number,
-    swapUsedBytes: number,
+    /** Absent: not known on this system. */
+    swapTotalBytes: number.optional(),
+    swapUsedBytes: number.optional(),
   }),
   disks: z
     .array(z.looseObject({ mount: z.string().max(4096), totalBytes: number, usedBytes: number }))
     .max(DISKS_MAX),
-  /** Of all interfaces but loopback. */
-  network: z.looseObject({ receivedBytesPerS: number, sentBytesPerS: number, dropsPerS: number }),
+  /** Of all interfaces but loopback. Null: not known on this system. */
+  network: z.looseObject({ receivedBytesPerS: number, sentBytesPerS: number, dropsPerS: number }).nullable(),
   uptimeS: number,
 })
 
@@ -98,8 +117,11 @@ export const healthReportSchema = z.looseObject({
   sentAtMs: timeMs,
   intervalMs: number.positive(),
   /** Null: they cannot be read on this system. */
-  facts: factsSchema.nullable(),
-  checks: z.array(checkSchema).max(CHECKS_MAX),
+  facts: factsSchema.nullable().catch(null),
+  checks: z
+    .array(checkSchema.catch(({ input }) => unreadableCheck(input)))
+    .max(CHECKS_MAX)
+    .describe('One that cannot be read becomes `unknown`, and says so.'),
   status: collectorStatusSchema,
   /** Set in the last report before an orderly stop. */
   goodbye: z.boolean().optional(),
@@ -131,4 +153,25 @@ export interface HostHealth {
   /** Its clock minus ours. */
   readonly skewMs: number
   readonly report: HealthReport | null
+}
+
+/** A report as it is sent: JSON of at most HEALTH_BYTES_MAX bytes; the messages of its checks are cut where it would be larger. */
+export function encodeHealth(report: HealthReport): string {
+  const whole = JSON.stringify(report)
+  if (Buffer.byteLength(whole) <= HEALTH_BYTES_MAX) return whole
+  const checks = report.checks.map((check) => ({
+    ...check,
+    message: check.message.slice(0, SHORT_MESSAGE_CHARS),
+  }))
+  return JSON.stringify({ ...report, checks })
+}
+
+/** null: the bytes are no report. */
+export function decodeHealth(bytes: Buffer): HealthReport | null {
+  if (bytes.byteLength > HEALTH_BYTES_MAX) return null
+  try {
+    return healthReportSchema.safeParse(JSON.parse(bytes.toString('utf8'))).data ?? null
+  } catch {
+    return null
+  }
 }

@@ -34,6 +34,12 @@ const EXPECTED: Readonly<Record<string, string>> = {
  * Compiled once. Throws QUERY_SYNTAX and QUERY_TOO_BROAD, `details.column` points into `source`.
  */
 export function compileGrep(source: string): (record: LogRecord) => boolean {
+  const found = compileExpression(source)
+  return (record) => searchedTexts(record).some(found)
+}
+
+/** Is the expression found in a text? Bounds and errors are those of `compileGrep`. */
+export function compileExpression(source: string): (text: string) => boolean {
   if (source === '') throw syntaxError(1, 'an empty expression', 'a regular expression')
   if (source.length > GREP_CHARS_MAX)
     throw tooBroad(GREP_CHARS_MAX + 1, 'the expression is too long', GREP_CHARS_MAX)
@@ -41,7 +47,7 @@ export function compileGrep(source: string): (record: LogRecord) => boolean {
   if (size > GREP_SIZE_MAX)
     throw tooBroad(1, 'the expression is too large once its repetitions are written out', GREP_SIZE_MAX)
   const regex = compile(source, unbalancedAt)
-  return (record) => searchedTexts(record).some((text) => regex.test(text))
+  return (text) => regex.test(text)
 }
 
 /** Sizes up an expression before RE2 writes out its repetitions. `unbalancedAt`: a parenthesis without its partner, if any. */
