@@ -82,8 +82,8 @@ export interface Question {
   readonly to: string
 }
 
-/** Fired on the window when the server answers 401, whatever was asked: the one place to listen is hooks/use-session.ts. */
-export const SESSION_ENDED = 'noctule:session-ended'
+/** Says `end` when the server answers 401, whatever was asked: hooks/use-session.ts listens. */
+export const sessionEnds = new EventTarget()
 
 /** The server gives up after 5 s; a connection that says nothing for this long is dead. */
 const ANSWER_TIMEOUT_MS = 30_000
@@ -192,7 +192,7 @@ export async function send(path: string, init: RequestInit): Promise<Response> {
     throw unreachable()
   }
   if (response.ok) return response
-  if (response.status === 401 && path !== '/v1/session') dispatchEvent(new Event(SESSION_ENDED))
+  if (response.status === 401 && path !== '/v1/session') sessionEnds.dispatchEvent(new Event('end'))
   throw await problemOf(response)
 }
 

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, resolve } from 'node:path'
 import type { AnswerMeta, ApiCompleteness, LogRecord, SiteAnswer } from '../../dashboards/src/api.ts'
 
-const DIST = resolve(import.meta.dirname, '../../dashboards/dist')
+/** A run may build the dashboards into a folder of its own. */
+const DIST = resolve(process.env['DASHBOARDS_DIST'] ?? join(import.meta.dirname, '../../dashboards/dist'))
 const COOKIE = 'noctule_session=good'
 const CSP =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
@@ -18,6 +19,8 @@ const BUCKETS = 60
 
 /** What the scripted server holds and how it behaves; tests change it as they go. */
 interface Script {
+  /** Of whoever signs in. */
+  role: string
   /** The one-time code that signs in; '' when it is used up. */
   code: string
   /** Cookies are accepted. */
@@ -52,6 +55,7 @@ export interface FakeApi {
 /** The dashboards with a small scripted query API behind them, on a free port. Answers like the real one, from memory. */
 export async function startFakeApi(): Promise<FakeApi> {
   const script: Script = {
+    role: 'admin',
     code: 'good-code',
     sessions: true,
     records: [],
@@ -81,7 +85,7 @@ export async function startFakeApi(): Promise<FakeApi> {
         detail: 'this needs a token or a session',
       })
     }
-    if (url.pathname === '/v1/session') return sendJson(response, { name: 'admin', role: 'admin' })
+    if (url.pathname === '/v1/session') return sendJson(response, { name: 'admin', role: script.role })
     if (script.problem !== null) return sendProblem(response, script.problem)
     if (url.pathname === '/v1/tail') return tails.open(request, response, url.searchParams.get('q') ?? '')
     await script.hold
@@ -158,7 +162,7 @@ export function coveredNow(): ApiCompleteness {
 }
 
 async function sendFile(response: ServerResponse, path: string): Promise<void> {
-  const file = path === '/' ? 'index.html' : path.slice(1)
+  const file = path.startsWith('/assets/') ? path.slice(1) : 'index.html'
   const bytes = await readFile(join(DIST, file)).catch(() => null)
   response.writeHead(bytes === null ? 404 : 200, { 'content-type': TYPES[extname(file)] ?? 'text/plain' })
   response.end(bytes)
@@ -179,7 +183,7 @@ async function session(script: Script, request: IncomingMessage, response: Serve
   script.code = ''
   script.sessions = true
   response.setHeader('set-cookie', `${COOKIE}; HttpOnly; SameSite=Strict; Path=/`)
-  sendJson(response, { name: 'admin', role: 'admin' })
+  sendJson(response, { name: 'admin', role: script.role })
 }
 
 function sendJson(response: ServerResponse, body: object): void {

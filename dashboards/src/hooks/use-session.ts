@@ -1,5 +1,14 @@
 import { useEffect, useState } from 'react'
-import { asProblem, currentSession, isAbort, signIn, signOut, type Problem, type Session } from '../api.ts'
+import {
+  asProblem,
+  currentSession,
+  isAbort,
+  sessionEnds,
+  signIn,
+  signOut,
+  type Problem,
+  type Session,
+} from '../api.ts'
 import { codeOfFragment, codeOfPaste } from '../model/url-state.ts'
 
 export type SessionState =
@@ -12,8 +21,6 @@ export interface SessionControl {
   /** Takes a code, a token, or a pasted sign-in link. */
   readonly enter: (pasted: string) => Promise<void>
   readonly leave: () => Promise<void>
-  /** Call when the server answers 401. */
-  readonly ended: () => void
 }
 
 /** Signs in by the link's fragment or the cookie; the query string is left alone throughout. */
@@ -25,7 +32,12 @@ export function useSession(): SessionControl {
     arrive(abort.signal).then(setState, (error: unknown) => {
       if (!isAbort(error)) setState({ phase: 'out', problem: asProblem(error), ended: false })
     })
-    return () => abort.abort()
+    const end = () => setState({ phase: 'out', problem: null, ended: true })
+    sessionEnds.addEventListener('end', end)
+    return () => {
+      abort.abort()
+      sessionEnds.removeEventListener('end', end)
+    }
   }, [])
 
   return {
@@ -43,7 +55,6 @@ export function useSession(): SessionControl {
       await signOut(AbortSignal.timeout(2000)).catch(() => undefined)
       setState({ phase: 'out', problem: null, ended: false })
     },
-    ended: () => setState({ phase: 'out', problem: null, ended: true }),
   }
 }
 

@@ -6,25 +6,64 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 
 const pad = (value: number, width = 2) => String(value).padStart(width, '0')
 
-/** 03:12:07, local time. */
+export const TIME_ZONES = ['local', 'utc'] as const
+export type TimeZone = (typeof TIME_ZONES)[number]
+
+let zone: TimeZone = 'local'
+
+/** All times of the page are written in this zone from now on; hooks/use-time-zone.ts draws the page anew. */
+export function writeTimesIn(chosen: TimeZone): void {
+  zone = chosen
+}
+
+/** What the clock on the wall is ahead of UTC at that time, in the zone that times are written in. */
+export function zoneOffsetMs(timeMs: number): number {
+  return zone === 'utc' ? 0 : -new Date(timeMs).getTimezoneOffset() * MINUTE_MS
+}
+
+/** 'UTC', 'UTC+1', 'UTC+5:30': the zone that times are written in, as it is at that time. */
+export function zoneLabel(timeMs: number): string {
+  const minutes = Math.round(zoneOffsetMs(timeMs) / MINUTE_MS)
+  if (minutes === 0) return 'UTC'
+  const rest = Math.abs(minutes) % 60
+  return `UTC${minutes < 0 ? '−' : '+'}${Math.floor(Math.abs(minutes) / 60)}${rest === 0 ? '' : `:${pad(rest)}`}`
+}
+
+/** A date whose UTC fields are what the clock on the wall shows. */
+function wallClock(timeMs: number): Date {
+  return new Date(timeMs + zoneOffsetMs(timeMs))
+}
+
+/** 2026-01-05T03:12:07, without a zone. */
+export function wallTime(timeMs: number): string {
+  return wallClock(timeMs).toISOString().slice(0, 19)
+}
+
+/** What wallTime() wrote, or a person in a field of that form → ms since 1970; NaN when it is no time. */
+export function parseWallTime(text: string): number {
+  return Date.parse(zone === 'utc' ? `${text}Z` : text)
+}
+
+/** 03:12:07 */
 export function clockTime(timeMs: number): string {
-  const at = new Date(timeMs)
-  return `${pad(at.getHours())}:${pad(at.getMinutes())}:${pad(at.getSeconds())}`
+  const at = wallClock(timeMs)
+  return `${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}:${pad(at.getUTCSeconds())}`
 }
 
-/** 03:12:07.042, local time. */
+/** 03:12:07.042 */
 export function clockTimeMs(timeMs: number): string {
-  return `${clockTime(timeMs)}.${pad(new Date(timeMs).getMilliseconds(), 3)}`
+  return `${clockTime(timeMs)}.${pad(wallClock(timeMs).getUTCMilliseconds(), 3)}`
 }
 
-/** 5 Jan, local time. */
+/** 5 Jan */
 export function dayLabel(timeMs: number): string {
-  const at = new Date(timeMs)
-  return `${at.getDate()} ${MONTHS[at.getMonth()]}`
+  const at = wallClock(timeMs)
+  return `${at.getUTCDate()} ${MONTHS[at.getUTCMonth()]}`
 }
 
 export function sameDay(oneMs: number, otherMs: number): boolean {
-  return new Date(oneMs).toDateString() === new Date(otherMs).toDateString()
+  const day = (timeMs: number) => Math.floor((timeMs + zoneOffsetMs(timeMs)) / DAY_MS)
+  return day(oneMs) === day(otherMs)
 }
 
 /** 03:12:07, with the day in front when it is not the day of `nowMs`. */

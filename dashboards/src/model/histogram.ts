@@ -1,5 +1,5 @@
 import type { HistogramBucket } from '../api.ts'
-import { clockTime, dayLabel } from './format.ts'
+import { clockTime, dayLabel, zoneOffsetMs } from './format.ts'
 
 /** Most severe first; it is drawn at the bottom, where heights compare. '' is a line that says no level. */
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', ''] as const
@@ -73,15 +73,15 @@ const TICK_STEPS_MS = [
   ...[1, 2, 7, 14, 30].map((n) => n * DAY_MS),
 ]
 
-/** Round local times inside the range, at most `ticksMax` of them, each with its label. */
+/** Round times of the clock on the wall inside the range, at most `ticksMax` of them, each with its label. */
 export function timeTicks(
   range: { fromMs: number; toMs: number },
   ticksMax: number,
 ): readonly { timeMs: number; label: string }[] {
   const length = range.toMs - range.fromMs
   const stepMs = TICK_STEPS_MS.find((step) => length / step <= ticksMax) ?? length
-  // Steps count from local midnight; a clock change inside the range moves the ticks after it by its hour.
-  const zoneMs = new Date(range.fromMs).getTimezoneOffset() * MINUTE_MS
+  // Steps count from midnight; a clock change inside the range moves the ticks after it by its hour.
+  const zoneMs = -zoneOffsetMs(range.fromMs)
   const ticks: { timeMs: number; label: string }[] = []
   let timeMs = Math.ceil((range.fromMs - zoneMs) / stepMs) * stepMs + zoneMs
   for (; timeMs < range.toMs; timeMs += stepMs) ticks.push({ timeMs, label: tickLabel(timeMs, stepMs) })

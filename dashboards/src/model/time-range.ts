@@ -79,11 +79,3 @@ export function widen(range: TimeRange, nowMs: number): TimeRange {
   }
   return { kind: 'absolute', fromMs: Math.max(0, fromMs - length), toMs: toMs + length }
 }
-
-/** For an <input type="datetime-local" step="1">: local time, no zone. */
-export function toLocalInput(timeMs: number): string {
-  const at = new Date(timeMs)
-  const pad = (value: number) => String(value).padStart(2, '0')
-  const day = `${at.getFullYear()}-${pad(at.getMonth() + 1)}-${pad(at.getDate())}`
-  return `${day}T${clockTime(timeMs)}`
-}

@@ -1,5 +1,4 @@
-import { useEffect, useEffectEvent, useMemo, useState } from 'react'
-import type { Session } from '../api.ts'
+import { useMemo, useState } from 'react'
 import { useExploration } from '../hooks/use-exploration.ts'
 import { useNow } from '../hooks/use-now.ts'
 import { useRecordActions } from '../hooks/use-record-actions.ts'
@@ -16,15 +15,10 @@ import { Lines } from '../parts/lines.tsx'
 import { Overview } from '../parts/overview.tsx'
 import { QueryBar } from '../parts/query-bar.tsx'
 import { ProblemBanner } from '../parts/states.tsx'
-
-export interface SearchPageProps {
-  readonly session: Session
-  /** The server answered 401. */
-  readonly onSessionEnded: () => void
-}
+import './search.css'
 
 /** The page: a question on top, what is missing from its answer below it, then the answer. */
-export function SearchPage({ onSessionEnded }: SearchPageProps) {
+export function SearchPage() {
   const [view, change] = useView()
   const [turn, setTurn] = useState(0)
   const nowMs = useNow(1000)
@@ -40,7 +34,6 @@ export function SearchPage({ onSessionEnded }: SearchPageProps) {
   const { problem, rows } = found
   useSelectionKeys(selection, rows)
   useShortcuts({ '?': () => setHelpOpen(true) })
-  useSessionEnd(problem?.status === 401 || found.search.moreProblem?.status === 401, onSessionEnded)
 
   const onRun = () => setTurn((before) => before + 1)
   const onWiden = () => change({ range: widen(view.range, nowMs) })
@@ -73,11 +66,4 @@ export function SearchPage({ onSessionEnded }: SearchPageProps) {
       <Help open={helpOpen} onClose={() => setHelpOpen(false)} />
     </main>
   )
-}
-
-function useSessionEnd(ended: boolean, onEnd: () => void): void {
-  const end = useEffectEvent(onEnd)
-  useEffect(() => {
-    if (ended) end()
-  }, [ended])
 }

@@ -1,6 +1,7 @@
-import type { ReactNode } from 'react'
 import type { Session } from '../api.ts'
 import type { Theme } from '../hooks/use-theme.ts'
+import { zoneLabel, type TimeZone } from '../model/format.ts'
+import { Link } from '../router.tsx'
 import { Bat, Icon } from './icons.tsx'
 import { Popover } from './popover.tsx'
 
@@ -15,48 +16,41 @@ export function Brand() {
   )
 }
 
-export function ThemeButton({ theme, onCycle }: { theme: Theme; onCycle: () => void }) {
-  const label = `Colours: ${theme}`
-  return (
-    <button type="button" className="tool" aria-label={label} title={label} onClick={onCycle}>
-      <Icon name={THEME_ICONS[theme]} />
-    </button>
-  )
+export interface NavigationEntry {
+  readonly href: string
+  readonly label: string
+  readonly current: boolean
+  readonly shortcut: string
 }
 
 interface HeaderProps {
-  readonly sites: readonly string[]
+  readonly title: string
+  readonly entries: readonly NavigationEntry[]
   readonly session: Session
+  readonly theme: Theme
+  readonly onCycleTheme: () => void
+  readonly zone: TimeZone
+  readonly onToggleZone: () => void
   readonly onSignOut: () => void
-  readonly onHelp: () => void
-  /** Tools of the page, left of the person's own. */
-  readonly children: ReactNode
 }
 
-export function Header({ sites, session, onSignOut, onHelp, children }: HeaderProps) {
+/** On top of every page: where one is, where one can go, and how things are shown. */
+export function Header({ title, entries, session, onSignOut, ...looks }: HeaderProps) {
   return (
     <header className="header">
-      <h1>
+      <Link href={entries[0]?.href ?? '/'} className="home">
         <Brand />
-      </h1>
-      {sites.length > 0 && (
-        <span className="sites" title={sites.join(', ')}>
-          <span className="visually-hidden">Sites: </span>
-          {sites.length > 3 ? `${sites.length} sites` : sites.join(', ')}
-        </span>
-      )}
+      </Link>
+      <h1 className="visually-hidden">{title}</h1>
+      <nav className="navigation" aria-label="Pages">
+        {entries.map(({ href, label, current, shortcut }) => (
+          <Link key={href} href={href} current={current} shortcut={shortcut} title={`${label} (${shortcut})`}>
+            {label}
+          </Link>
+        ))}
+      </nav>
       <div className="header-tools">
-        {children}
-        <button
-          type="button"
-          className="tool"
-          aria-label="Keyboard shortcuts"
-          aria-keyshortcuts="?"
-          title="Keyboard shortcuts (?)"
-          onClick={onHelp}
-        >
-          <kbd>?</kbd>
-        </button>
+        <Looks {...looks} />
         <Popover label={`Signed in as ${session.name}`} button={<Icon name="person" />} buttonClass="tool">
           {() => (
             <div className="session-panel">
@@ -70,5 +64,32 @@ export function Header({ sites, session, onSignOut, onHelp, children }: HeaderPr
         </Popover>
       </div>
     </header>
+  )
+}
+
+type LooksProps = Pick<HeaderProps, 'theme' | 'onCycleTheme' | 'zone' | 'onToggleZone'>
+
+function Looks({ theme, onCycleTheme, zone, onToggleZone }: LooksProps) {
+  const colours = `Colours: ${theme}`
+  const local = zone === 'local'
+  const times = local ? `Times: local, ${zoneLabel(Date.now())}` : 'Times: UTC'
+  const other = local ? 'Show UTC (z)' : 'Show local times (z)'
+  return (
+    <>
+      <button
+        type="button"
+        className="tool zone"
+        aria-label={times}
+        aria-keyshortcuts="z"
+        title={`${times}. ${other}`}
+        onClick={onToggleZone}
+      >
+        <Icon name="clock" />
+        {local ? 'Local' : 'UTC'}
+      </button>
+      <button type="button" className="tool" aria-label={colours} title={colours} onClick={onCycleTheme}>
+        <Icon name={THEME_ICONS[theme]} />
+      </button>
+    </>
   )
 }

@@ -1,12 +1,6 @@
 import { useState } from 'react'
-import {
-  PRESETS,
-  absoluteRange,
-  rangeLabel,
-  resolveRange,
-  toLocalInput,
-  type TimeRange,
-} from '../model/time-range.ts'
+import { PRESETS, absoluteRange, rangeLabel, resolveRange, type TimeRange } from '../model/time-range.ts'
+import { parseWallTime, wallTime, zoneLabel } from '../model/format.ts'
 import { Icon } from './icons.tsx'
 import { Popover } from './popover.tsx'
 
@@ -63,9 +57,9 @@ function Presets({ range, nowMs, onPick }: RangePickerProps) {
 
 function FixedRange({ range, nowMs, onPick }: RangePickerProps) {
   const at = resolveRange(range, nowMs)
-  const [from, setFrom] = useState(toLocalInput(at.fromMs))
-  const [to, setTo] = useState(toLocalInput(at.toMs))
-  const picked = absoluteRange(Date.parse(from), Date.parse(to))
+  const [from, setFrom] = useState(wallTime(at.fromMs))
+  const [to, setTo] = useState(wallTime(at.toMs))
+  const picked = absoluteRange(parseWallTime(from), parseWallTime(to))
   return (
     <form
       className="fixed-range"
@@ -87,14 +81,12 @@ function FixedRange({ range, nowMs, onPick }: RangePickerProps) {
         To
         <input type="datetime-local" step="1" value={to} onChange={(event) => setTo(event.target.value)} />
       </label>
-      <p className="hint">{picked === null ? 'The end must be after the start.' : zoneWords()}</p>
+      <p className="hint">
+        {picked === null ? 'The end must be after the start.' : `Times are ${zoneLabel(at.toMs)}.`}
+      </p>
       <button type="submit" className="button primary" disabled={picked === null}>
         Use these times
       </button>
     </form>
   )
-}
-
-function zoneWords(): string {
-  return `Times are local: ${Intl.DateTimeFormat().resolvedOptions().timeZone}.`
 }

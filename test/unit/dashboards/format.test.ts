@@ -1,12 +1,19 @@
-import { expect, test } from 'vitest'
+import fc from 'fast-check'
+import { afterEach, expect, test } from 'vitest'
 import {
   clockTimeMs,
   count,
   duration,
   moment,
+  parseWallTime,
   plural,
+  sameDay,
   shortCount,
   span,
+  wallTime,
+  writeTimesIn,
+  zoneLabel,
+  TIME_ZONES,
 } from '../../../dashboards/src/model/format.ts'
 
 const at = (day: number, hour: number, minute = 0, second = 0, ms = 0) =>
@@ -44,4 +51,32 @@ test('numbers are grouped, counted and shortened', () => {
     '1,024 records',
   ])
   expect([999, 1200, 34_000, 5_600_000, 2e9].map(shortCount)).toEqual(['999', '1.2k', '34k', '5.6M', '2G'])
+})
+
+afterEach(() => writeTimesIn('local'))
+
+test('a date field gets the time of the clock on the wall, to the second', () => {
+  expect(wallTime(at(5, 3, 2, 1, 900))).toBe('2026-01-05T03:02:01')
+})
+
+test('times are written in UTC when that is chosen', () => {
+  writeTimesIn('utc')
+  const timeMs = Date.parse('2026-01-05T23:30:00.005Z')
+  expect(clockTimeMs(timeMs)).toBe('23:30:00.005')
+  expect(wallTime(timeMs)).toBe('2026-01-05T23:30:00')
+  expect(zoneLabel(timeMs)).toBe('UTC')
+  expect(moment(timeMs, timeMs + 3_600_000)).toBe('5 Jan 23:30:00')
+  expect(sameDay(timeMs, timeMs + 3_600_000)).toBe(false)
+})
+
+test.each(TIME_ZONES)('what is written of a time is read as that time again: %s', (zone) => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 4e9 }), (seconds) => {
+      writeTimesIn(zone)
+      const timeMs = seconds * 1000
+      // The hour that a clock change repeats is written the same twice.
+      const read = parseWallTime(wallTime(timeMs))
+      return read === timeMs || wallTime(read) === wallTime(timeMs)
+    }),
+  )
 })

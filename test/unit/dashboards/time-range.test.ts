@@ -7,7 +7,6 @@ import {
   rangeLabel,
   rangeParameters,
   resolveRange,
-  toLocalInput,
   widen,
   type TimeRange,
 } from '../../../dashboards/src/model/time-range.ts'
@@ -98,8 +97,4 @@ describe('widening', () => {
       toMs: 25,
     })
   })
-})
-
-test('a date field gets local time to the second', () => {
-  expect(toLocalInput(new Date(2026, 0, 5, 3, 2, 1, 900).getTime())).toBe('2026-01-05T03:02:01')
 })
