@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import {
   ledgerFollowMs,
+  openHealthReader,
   openKafkaClusters,
   openSenders,
   openStore,
@@ -40,17 +41,24 @@ async function openNode(
   const paths = dataPaths(config)
   const kept = { ...context, site: config.site, node: hostname(), store: await openStore(context) }
   const quarantine = await openQuarantine({ ...kept, dir: paths.quarantine })
-  const options = { ...kept, ...config.completeness, quarantine, followMs: ledgerFollowMs(config) }
+  const { tiers } = config
+  const options = { ...kept, ...config.completeness, tiers, quarantine, followMs: ledgerFollowMs(config) }
   const aggregator = role === 'query' ? createOnlooker(options) : createAggregator(options)
   const { intake } = aggregator
   const kafka = intake && (await openKafkaClusters(context, { intake, quarantine }))
+  const kafkaHealth = await openHealthReader(context, aggregator.health)
   const server = await openServer({
     ...options,
     ...aggregator,
     holds: heldSites(config),
     answers: role !== 'aggregator',
-    checks: () =>
-      (kafka?.status() ?? []).map(({ cluster, ...check }) => ({ name: `kafka ${cluster}`, ...check })),
+    checks: () => [
+      ...(kafka?.status() ?? []).map(({ cluster, ...check }) => ({ name: `kafka ${cluster}`, ...check })),
+      ...(kafkaHealth?.status() ?? []).map(({ cluster, ...check }) => ({
+        name: `health ${cluster}`,
+        ...check,
+      })),
+    ],
     dashboardsDir,
     announce,
     adminTokenPath: paths.adminToken,
@@ -62,7 +70,7 @@ async function openNode(
     { name: 'aggregator', ...aggregator },
     server,
   ]
-  return { parts: kafka === null ? parts : [...parts, kafka], intake }
+  return { parts: [...parts, ...[kafka, kafkaHealth].filter((part) => part !== null)], intake }
 }
 
 async function run(role: Role, options: { config?: string }): Promise<void> {

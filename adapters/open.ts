@@ -4,7 +4,7 @@ import type { Config, ElasticsearchConfig, KafkaConfig } from '../core/config.ts
 import { ServiceError, messageOf } from '../core/errors.ts'
 import { parseDuration } from '../core/query/time.ts'
 import type { Clock, Fs, Intake, Logger, Metrics, Quarantine, Store, TransportSender } from '../core/ports.ts'
-import type { KafkaIntake } from './transport-kafka.ts'
+import type { KafkaHealth, KafkaIntake } from './transport-kafka.ts'
 
 // From configuration to adapters. Each is imported when it is needed: a process with Elasticsearch never loads DuckDB.
 
@@ -74,16 +74,43 @@ export async function openKafkaClusters(
   const { clusters, groupId } = config.kafka
   if (clusters.length === 0) return null
   const { openKafkaIntake } = await import('./transport-kafka.ts')
-  const options = clusters.map(async (cluster) => ({ site: cluster.site, ...(await kafkaOptions(cluster)) }))
   return openKafkaIntake({
     ...rest,
-    clusters: await Promise.all(options),
+    clusters: await clustersOf(config),
     groupId: groupId ?? (await defaultGroupId({ config, ...rest })),
     // Two processes cannot share a store that only one of them can open.
     exclusive: config.store.kind !== 'elasticsearch',
     intake,
     quarantine,
   })
+}
+
+/** What reads the reports of health of the configured Kafka clusters; null: there are none. */
+export async function openHealthReader(
+  { config, clock, log, metrics, randomBytes }: Surroundings,
+  health: {
+    readonly take: Intake['health']
+    readonly hearing: (site: string, hears: boolean) => void
+  },
+): Promise<KafkaHealth | null> {
+  const { clusters } = config.kafka
+  if (clusters.length === 0) return null
+  const { openKafkaHealth } = await import('./transport-kafka.ts')
+  return openKafkaHealth({
+    clusters: await clustersOf(config),
+    groupId: `${CLIENT_ID}-health-${randomBytes(STORE_ID_BYTES).toString('hex')}`,
+    take: health.take,
+    onHearing: health.hearing,
+    clock,
+    log,
+    metrics,
+  })
+}
+
+function clustersOf({ kafka }: Config) {
+  return Promise.all(
+    kafka.clusters.map(async (cluster) => ({ site: cluster.site, ...(await kafkaOptions(cluster)) })),
+  )
 }
 
 /** One group per store: what one store has taken another one may not have. */

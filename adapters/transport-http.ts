@@ -1,11 +1,15 @@
 import { ServiceError, failureTable, messageOf } from '../core/errors.ts'
 import type { Details, FailureCode } from '../core/errors.ts'
+import { encodeHealth, type HealthReport } from '../core/health.ts'
 import type { TransportSender } from '../core/ports.ts'
 import { FRAME_BYTES_MAX } from '../core/wire.ts'
+import { createLatestOnly } from './latest.ts'
 
 const RETRY_AFTER_MS = 1_000
 /** Longer than a node ever waits for its disk; then the batch is sent again. */
 const TIMEOUT_MS = 30_000
+/** A report that is older than this says nothing: the next one is there. */
+const HEALTH_TIMEOUT_MS = 2_000
 const codes: ReadonlySet<string> = new Set(failureTable().map(({ code }) => code))
 
 /** Sends over HTTP to the node at `url`. The token goes into the header of the request and nowhere else. */
@@ -13,11 +17,14 @@ export function createHttpSender({
   url,
   token,
   timeoutMs = TIMEOUT_MS,
+  healthTimeoutMs = HEALTH_TIMEOUT_MS,
 }: {
   url: string
   token: string
   /** How long a node may take for one batch. */
   timeoutMs?: number
+  /** … and for a report of health. */
+  healthTimeoutMs?: number
 }): TransportSender {
   const closed = new AbortController()
 
@@ -26,6 +33,7 @@ export function createHttpSender({
     type: string,
     body: Uint8Array<ArrayBuffer> | string,
     signal: AbortSignal,
+    withinMs = timeoutMs,
   ) {
     const stop = AbortSignal.any([signal, closed.signal])
     const response = await fetch(new URL(path, url.endsWith('/') ? url : `${url}/`), {
@@ -33,7 +41,7 @@ export function createHttpSender({
       headers: { authorization: `Bearer ${token}`, 'content-type': type },
       body,
       redirect: 'error',
-      signal: AbortSignal.any([stop, AbortSignal.timeout(timeoutMs)]),
+      signal: AbortSignal.any([stop, AbortSignal.timeout(withinMs)]),
     }).catch((error: unknown) => {
       throw stop.aborted ? stop.reason : unreachable(url, error)
     })
@@ -41,6 +49,10 @@ export function createHttpSender({
     const text = await response.text().catch(() => '')
     if (!response.ok) throw failureOf(response, text)
   }
+
+  const sendLatest = createLatestOnly((report: HealthReport) =>
+    post('v1/health', 'application/json', encodeHealth(report), closed.signal, healthTimeoutMs),
+  )
 
   return {
     async send(frame, signal) {
@@ -52,6 +64,10 @@ export function createHttpSender({
       await post('v1/batches', 'application/octet-stream', new Uint8Array(frame), signal)
     },
     sendMark: (mark, signal) => post('v1/marks', 'application/json', JSON.stringify(mark), signal),
+    async sendHealth(report, signal) {
+      closed.signal.throwIfAborted()
+      await sendLatest(report, signal)
+    },
     async close() {
       closed.abort(new ServiceError('SHUTTING_DOWN', 'the sender is closed'))
     },

@@ -13,6 +13,11 @@ import kafkajs, {
 import type { Logger, TransportSender } from '../core/ports.ts'
 import { crc32c } from './transport-kafka/crc32c.ts'
 import { keepLargeBuffersApart, type LibraryEncoder } from './transport-kafka/encoder.ts'
+import {
+  createHealthReader,
+  type KafkaHealth,
+  type KafkaHealthOptions,
+} from './transport-kafka/health-reader.ts'
 import { createIntake, type KafkaIntake, type KafkaIntakeOptions } from './transport-kafka/intake.ts'
 import { createSender, type KafkaSenderOptions } from './transport-kafka/sender.ts'
 import {
@@ -26,6 +31,7 @@ import {
   type KafkaProducer,
 } from './transport-kafka/types.ts'
 
+export type { KafkaHealth, KafkaHealthOptions } from './transport-kafka/health-reader.ts'
 export type { KafkaIntake, KafkaIntakeOptions } from './transport-kafka/intake.ts'
 export type { KafkaSenderOptions } from './transport-kafka/sender.ts'
 export type { KafkaConnection, KafkaLoss } from './transport-kafka/types.ts'
@@ -47,6 +53,8 @@ const FETCH_PARTITION_BYTES_MAX = 2 << 20
 const FOREIGN_BYTES_MAX = 64 << 20
 /** As Kafka's protocol has it in a record batch. */
 const LOG_APPEND_TIME = 1
+const ACKS_ALL = -1
+const ACKS_LEADER = 1
 
 /** Sends to the topic of the connection's prefix, over one connection that is made with the first message. */
 export function createKafkaSender(options: KafkaSenderOptions): TransportSender {
@@ -56,6 +64,11 @@ export function createKafkaSender(options: KafkaSenderOptions): TransportSender 
 /** Reads the topics of all clusters, as a member of the group, and hands everything to the intake. */
 export function openKafkaIntake(options: KafkaIntakeOptions): KafkaIntake {
   return createIntake(options, connectTo)
+}
+
+/** Reads what the hosts of all clusters say of themselves, each message by every node that asks. */
+export function openKafkaHealth(options: KafkaHealthOptions): KafkaHealth {
+  return createHealthReader(options, connectTo)
 }
 
 function connectTo(connection: KafkaConnection, log: Logger): KafkaClient {
@@ -149,9 +162,14 @@ async function openProducer(kafka: Kafka): Promise<KafkaProducer> {
   })
   await connected(producer)
   return {
-    async send({ topic, partition, key, type, value }) {
+    async send({ topic, partition, key, type, value, acks }) {
       const message = { key, value, partition, headers: { [TYPE_HEADER]: type } }
-      await producer.send({ topic, acks: -1, timeout: REQUEST_TIMEOUT_MS, messages: [message] })
+      await producer.send({
+        topic,
+        acks: acks === 'all' ? ACKS_ALL : ACKS_LEADER,
+        timeout: REQUEST_TIMEOUT_MS,
+        messages: [message],
+      })
     },
     disconnect: () => producer.disconnect(),
   }
@@ -211,7 +229,7 @@ async function openAdmin(admin: Admin): Promise<KafkaAdmin> {
 }
 
 async function openConsumer(kafka: Kafka, options: KafkaConsumerOptions): Promise<KafkaConsumer> {
-  const { groupId, topic } = options
+  const { groupId, topic, from } = options
   const consumer = kafka.consumer({
     groupId,
     sessionTimeout: SESSION_TIMEOUT_MS,
@@ -228,7 +246,7 @@ async function openConsumer(kafka: Kafka, options: KafkaConsumerOptions): Promis
   const ours = ourConsumer(consumer, topic)
   listen(consumer, ours, options)
   try {
-    await consumer.subscribe({ topics: [topic], fromBeginning: true })
+    await consumer.subscribe({ topics: [topic], fromBeginning: from === 'oldest' })
     await consumer.run({ autoCommit: false, eachBatch: (payload) => onBatch(payload, options) })
   } catch (error) {
     void consumer.disconnect().catch(() => undefined)

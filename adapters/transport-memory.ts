@@ -26,6 +26,10 @@ export function createMemoryTransport(intake: Intake, origin: Origin): Transport
       const either = open(signal)
       await orAborted(intake.mark(mark, origin), either)
     },
+    async sendHealth(report, signal) {
+      open(signal)
+      intake.health(report, origin)
+    },
     async close() {
       closed.abort(new ServiceError('SHUTTING_DOWN', 'the transport is closed'))
     },

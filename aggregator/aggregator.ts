@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Config } from '../core/config.ts'
 import type {
   Clock,
   Completeness,
@@ -10,6 +11,7 @@ import type {
   Store,
 } from '../core/ports.ts'
 import { enrichBatch, enrichImported } from './enrich/enrich.ts'
+import { createHealthService, type HealthService } from './health/service.ts'
 import { createImport } from './import.ts'
 import { createLedgerService, type LedgerServiceOptions } from './ledger.ts'
 import { createPipeline, type Enrich } from './pipeline.ts'
@@ -23,6 +25,8 @@ export interface AggregatorOptions {
   readonly quarantine: Quarantine
   /** What lines become; the product's own unless a test brings another. */
   readonly enrich?: Enrich
+  /** What should be there. */
+  readonly tiers: Config['tiers']
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -32,11 +36,12 @@ export interface AggregatorOptions {
   readonly followMs: number | null
 }
 
-/** Batches → what is kept, and the ledger of what is missing. */
+/** Batches → what is kept, the ledger of what is missing, and the newest word of every host. */
 export interface Aggregator {
   readonly intake: Intake
   readonly recordImport: RecordImport
   readonly completeness: Completeness
+  readonly health: HealthService
   /** Before anything is handed to `intake`. */
   start(): Promise<void>
   /** Finishes what was begun, until the signal aborts; everything later is answered SHUTTING_DOWN. */
@@ -49,31 +54,48 @@ export function createAggregator({
 }: AggregatorOptions): Aggregator {
   const options = { ...rest, enrich }
   const ledger = createLedgerService(options)
-  const pipeline = createPipeline({ ...options, ledger })
   const randomHex = (bytes: number) => randomBytes(bytes).toString('hex')
+  const recordImport = createImport({ ...options, ledger, randomHex })
+  const health = createHealthService({ ...options, recordImport })
+  const pipeline = createPipeline({ ...options, ledger, health: health.take })
   return {
     intake: pipeline,
-    recordImport: createImport({ ...options, ledger, randomHex }),
+    recordImport,
     completeness: ledger,
-    start: () => ledger.start(),
+    health,
+    async start() {
+      await ledger.start()
+      health.start()
+    },
     async stop(signal) {
+      await health.stop(signal)
       await pipeline.stop(signal)
       await ledger.stop()
     },
   }
 }
 
-/** Follows the ledger that aggregators of other processes write, for a process that only answers. */
-export function createOnlooker(options: LedgerServiceOptions): Omit<Aggregator, 'intake' | 'recordImport'> & {
+/** Follows the ledger that aggregators of other processes write, and the hosts, for a process that only answers. */
+export function createOnlooker(
+  options: LedgerServiceOptions & Pick<AggregatorOptions, 'site' | 'tiers' | 'metrics'>,
+): Omit<Aggregator, 'intake' | 'recordImport'> & {
   readonly intake: null
   readonly recordImport: null
 } {
   const ledger = createLedgerService(options)
+  const health = createHealthService({ ...options, recordImport: null })
   return {
     intake: null,
     recordImport: null,
     completeness: ledger,
-    start: () => ledger.start(),
-    stop: () => ledger.stop(),
+    health,
+    async start() {
+      await ledger.start()
+      health.start()
+    },
+    async stop(signal) {
+      await health.stop(signal)
+      await ledger.stop()
+    },
   }
 }

@@ -29,6 +29,8 @@ export interface PipelineOptions {
   readonly ledger: LedgerService
   readonly quarantine: Quarantine
   readonly enrich: Enrich
+  /** Takes note of what a host says of itself. */
+  readonly health: Intake['health']
   readonly clock: Clock
   readonly metrics: Metrics
 }
@@ -157,6 +159,7 @@ export function createPipeline(options: PipelineOptions): Intake & {
     async mark(mark, origin) {
       await ledger.mark(mark, origin)
     },
+    health: options.health,
     async stop(signal) {
       stopping = true
       await untilAborted(Promise.allSettled(running.values()), signal)

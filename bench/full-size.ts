@@ -245,6 +245,7 @@ async function collect(brokers: string) {
         return 'stored'
       },
       async mark() {},
+      health() {},
     },
   })
   await intake.start?.()

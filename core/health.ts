@@ -34,7 +34,8 @@ const checkSchema = z.looseObject({
 
 /** Stands for a check that is told in a way we do not know: it must not vanish. */
 function unreadableCheck(input: unknown): z.infer<typeof checkSchema> {
-  const told = typeof input === 'object' && input !== null && 'name' in input ? name.safeParse(input.name) : null
+  const told =
+    typeof input === 'object' && input !== null && 'name' in input ? name.safeParse(input.name) : null
   return {
     name: told?.data ?? 'unreadable',
     kind: 'unreadable',

@@ -2,8 +2,10 @@ import type { Config } from '../core/config.ts'
 import type {
   Clock,
   Completeness,
+  HealthBoard,
   Intake,
   Logger,
+  MetricStore,
   Metrics,
   Quarantine,
   RecordImport,
@@ -35,6 +37,9 @@ export interface Services {
   /** The sites whose records stand in its store: configured, so that one that is gone is still named. */
   readonly holds: readonly string[]
   readonly store: Store
+  readonly metricStore: MetricStore
+  /** The newest word of every host. */
+  readonly health: HealthBoard
   readonly completeness: Completeness
   /** Takes batches and marks; null: this process only answers. */
   readonly intake: Intake | null

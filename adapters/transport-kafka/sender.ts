@@ -3,6 +3,7 @@ import { ServiceError } from '../../core/errors.ts'
 import type { Clock, Logger, TransportSender } from '../../core/ports.ts'
 import { shardOf } from '../../core/shard.ts'
 import { toServiceError } from './failures.ts'
+import { createHealthSender } from './health-sender.ts'
 import { createGate } from '../../core/gate.ts'
 import { createTopicCheck, type TopicFacts } from './topics.ts'
 import {
@@ -51,6 +52,7 @@ export function createSender(options: KafkaSenderOptions, client: KafkaClient): 
   const { messageBytesMax = MESSAGE_BYTES_MAX, sendTimeoutMs = SEND_TIMEOUT_MS } = options
   const topic = logsTopic(connection)
   const key = `${site}/${host}`
+  const health = createHealthSender(options, client)
   const checkTopic = createTopicCheck(connection, topics, log)
   const closed = new AbortController()
   const gate = createGate(IN_FLIGHT_BYTES_MAX)
@@ -107,7 +109,7 @@ export function createSender(options: KafkaSenderOptions, client: KafkaClient): 
     current.sending++
     try {
       const partition = shardOf(key, current.facts.partitions)
-      await current.producer.send({ topic, partition, key, type, value })
+      await current.producer.send({ topic, partition, key, type, value, acks: 'all' })
     } catch (error) {
       const failure = toServiceError(error, connection)
       if (failure.code === 'BATCH_TOO_LARGE') throw failure
@@ -155,9 +157,11 @@ export function createSender(options: KafkaSenderOptions, client: KafkaClient): 
       await send('frame', Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength), signal)
     },
     sendMark: (mark, signal) => send('mark', Buffer.from(JSON.stringify(mark)), signal),
+    sendHealth: (report, signal) => health.send(report, signal),
     async close() {
       closed.abort(new ServiceError('SHUTTING_DOWN', 'the sender is closed'))
       line?.then(retire, () => undefined)
+      leaving.add(health.close())
       await Promise.resolve()
       await Promise.race([Promise.all(leaving), clock.sleep(LEAVE_WITHIN_MS)])
     },

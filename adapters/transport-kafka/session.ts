@@ -313,7 +313,15 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
   const onAlive = () => {
     aliveMs = clock.monotonicMs()
   }
-  const joining = client.consumer({ groupId, topic, onAssigned, onMessages, onCrash: fail, onAlive })
+  const joining = client.consumer({
+    groupId,
+    topic,
+    from: 'oldest',
+    onAssigned,
+    onMessages,
+    onCrash: fail,
+    onAlive,
+  })
   await Promise.race([joining, failure.promise]).catch((error: unknown) => {
     void joining.then((joined) => joined.disconnect()).catch(() => undefined)
     throw error

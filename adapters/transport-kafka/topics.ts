@@ -14,6 +14,14 @@ export interface TopicFacts {
 const REPLICATION_FOR_MIN_INSYNC_2 = 3
 const MESSAGE_BYTES_KEY = 'max.message.bytes'
 
+/** Reports of health are small, and of no use when they are old. */
+const HEALTH_TOPIC = { partitionsMax: 4, retentionMs: 300_000, segmentMs: 60_000 }
+
+export function healthTopicOptions({ partitions, replication }: KafkaTopicOptions): KafkaTopicOptions {
+  const { partitionsMax, ...kept } = HEALTH_TOPIC
+  return { ...kept, partitions: Math.min(partitions, partitionsMax), replication }
+}
+
 function configOf({ replication, retentionMs, segmentMs }: KafkaTopicOptions): Record<string, string> {
   return {
     'cleanup.policy': 'delete',
@@ -37,8 +45,8 @@ export function createTopicCheck(
   connection: KafkaConnection,
   topics: KafkaTopicOptions,
   log: Logger,
+  topic = logsTopic(connection),
 ): TopicCheck {
-  const topic = logsTopic(connection)
   const wanted = configOf(topics)
   let told = ''
 

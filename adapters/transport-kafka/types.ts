@@ -27,13 +27,17 @@ export interface KafkaTopicOptions {
 }
 
 /** What a message is; anything else in our topics is foreign. */
-export type MessageType = 'frame' | 'mark'
+export type MessageType = 'frame' | 'mark' | 'health'
 
-/** Header that tells frames from marks. */
+/** Header that tells what a message is. */
 export const TYPE_HEADER = 'type'
 
 export function logsTopic({ prefix }: Pick<KafkaConnection, 'prefix'>): string {
   return `${prefix}.logs`
+}
+
+export function healthTopic({ prefix }: Pick<KafkaConnection, 'prefix'>): string {
+  return `${prefix}.health`
 }
 
 /** A message as it was read. */
@@ -62,8 +66,9 @@ export interface KafkaClient {
 }
 
 export interface KafkaProducer {
-  /** Resolves when every replica in sync has it. Settles in any case, but not at once. */
+  /** Resolves when the replicas that `acks` asks for have it: all in sync, or the leader alone. Settles in any case, but not at once. */
   send(message: {
+    readonly acks: 'all' | 'leader'
     readonly topic: string
     readonly partition: number
     readonly key: string
@@ -94,6 +99,8 @@ export interface KafkaAdmin {
 export interface KafkaConsumerOptions {
   readonly groupId: string
   readonly topic: string
+  /** Where a partition is read from of which the group has committed nothing; what is committed, and by whom, is the caller's. */
+  readonly from: 'oldest' | 'end'
   /** We have these partitions now; called again after every rebalance, before anything is fetched. */
   readonly onAssigned: (consumer: KafkaConsumer, partitions: readonly number[], leader: boolean) => void
   /** Nothing more is fetched for anybody until this resolves. */

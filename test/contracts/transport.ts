@@ -1,21 +1,26 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { ServiceError, type Details, type FailureCode } from '../../core/errors.ts'
-import type { Intake, TransportSender } from '../../core/ports.ts'
+import type { HealthReport } from '../../core/health.ts'
+import type { Intake, Origin, TransportSender } from '../../core/ports.ts'
 import { FRAME_BYTES_MAX, type Mark } from '../../core/wire.ts'
 
 /** An Intake that the test leads: what it does with each batch and mark, and what arrived. */
 export interface ScriptedIntake extends Intake {
   readonly frames: Buffer[]
   readonly marks: Mark[]
+  readonly reports: { report: HealthReport; origin: Origin }[]
   /** Signals of the batches, in order of arrival: aborted when the sender went away. */
   readonly signals: AbortSignal[]
   /** Resolves when so many frames and marks have arrived. */
   arrived(frames: number, marks: number): Promise<void>
+  /** Resolves when a report has arrived that was sent at `sentAtMs`. */
+  reported(sentAtMs: number): Promise<void>
   onBatch: (frame: Uint8Array, signal: AbortSignal) => Promise<'stored' | 'duplicate'>
   onMark: (mark: Mark) => Promise<void>
 }
 
 export function createScriptedIntake(): ScriptedIntake {
+  const expecting = new Map<number, () => void>()
   const waiting = new Set<{ frames: number; marks: number; resolve: () => void }>()
   const tell = () => {
     for (const one of waiting) {
@@ -27,11 +32,18 @@ export function createScriptedIntake(): ScriptedIntake {
   const intake: ScriptedIntake = {
     frames: [],
     marks: [],
+    reports: [],
     signals: [],
     arrived(frames, marks) {
       const { promise, resolve } = Promise.withResolvers<void>()
       waiting.add({ frames, marks, resolve })
       tell()
+      return promise
+    },
+    reported(sentAtMs) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      expecting.set(sentAtMs, resolve)
+      if (intake.reports.some(({ report }) => report.sentAtMs === sentAtMs)) resolve()
       return promise
     },
     onBatch: async () => 'stored',
@@ -46,6 +58,10 @@ export function createScriptedIntake(): ScriptedIntake {
       intake.marks.push(mark)
       tell()
       await intake.onMark(mark)
+    },
+    health(report, origin) {
+      intake.reports.push({ report, origin })
+      expecting.get(report.sentAtMs)?.()
     },
   }
   return intake

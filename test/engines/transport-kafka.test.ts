@@ -61,6 +61,7 @@ describeWithKafka('Kafka', () => {
   const forwarding: Intake = {
     batch: (frame, origin, signal) => current?.batch(frame, origin, signal) ?? Promise.resolve('stored'),
     mark: (mark, origin) => current?.mark(mark, origin) ?? Promise.resolve(),
+    health: (report, origin) => current?.health(report, origin),
   }
   const sharedIntake = intakeFrom(shared, { intake: forwarding })
   afterAll(() => sharedIntake.stop(AbortSignal.abort()))
@@ -84,6 +85,7 @@ describeWithKafka('Kafka', () => {
         return 'stored'
       },
       async mark() {},
+      health() {},
     }
     await reading(connection, { intake })
     const beforeMs = Date.now()
@@ -170,7 +172,7 @@ describeWithKafka('Kafka', () => {
     const connection = connectionTo(kafkaBrokers)
     const quarantine = createMemoryQuarantine()
     const conflict = () => Promise.reject(new ServiceError('SEQUENCE_CONFLICT', 'the number is taken'))
-    await reading(connection, { intake: { batch: conflict, mark: async () => {} }, quarantine })
+    await reading(connection, { intake: { batch: conflict, mark: async () => {}, health: () => {} }, quarantine })
     await sending(connection).send(await frameOf(['one', 'two']), never())
     await expect.poll(() => quarantine.entries.length, { timeout: 20_000 }).toBe(2)
     expect(quarantine.entries).toMatchObject([
@@ -190,6 +192,7 @@ describeWithKafka('Kafka', () => {
         return 'stored'
       },
       async mark() {},
+      health() {},
     }
     const clusters = [
       { site: 'eu', connection: eu, topics: TOPICS },

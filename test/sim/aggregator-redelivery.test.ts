@@ -30,6 +30,7 @@ function createUnsureStore(memory: Store, random: Random): Store {
 
 async function start(store: Store, quarantine: ReturnType<typeof createListQuarantine>): Promise<Aggregator> {
   const aggregator = createAggregator({
+    tiers: {},
     store,
     quarantine,
     site: 'eu',

@@ -21,6 +21,7 @@ async function createSite() {
   const clock = createFakeClock()
   const store = createMemoryStore()
   const aggregator = createAggregator({
+    tiers: {},
     store,
     quarantine: createListQuarantine(),
     site: 'eu',

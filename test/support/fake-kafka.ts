@@ -27,7 +27,7 @@ export interface FakeKafka {
   readonly committed: Map<number, number>
   /** Fails commits while true. */
   broken: boolean
-  append(partition: number, type: string): KafkaMessage
+  append(partition: number, type: string, value?: Buffer): KafkaMessage
   /** Retention drops what is below. */
   dropBelow(partition: number, offset: number): void
   messages(partition: number): readonly KafkaMessage[]
@@ -70,6 +70,11 @@ export function createFakeKafka(partitions: number): FakeKafka {
     }
   }
 
+  function startOf({ options }: FakeMember, partition: number): number {
+    const { low, high } = logOf(partition)
+    return committed.get(partition) ?? (options.from === 'end' ? high : low)
+  }
+
   const fake: FakeKafka = {
     members,
     committed,
@@ -85,9 +90,9 @@ export function createFakeKafka(partitions: number): FakeKafka {
         return consumer
       },
     },
-    append(partition, type) {
+    append(partition, type, value = Buffer.alloc(10)) {
       const log = logOf(partition)
-      const message = { partition, offset: log.high++, type, value: Buffer.alloc(10), appendedMs: 1 }
+      const message = { partition, offset: log.high++, type, value, appendedMs: 1 }
       log.messages.push(message)
       return message
     },
@@ -117,8 +122,7 @@ export function createFakeKafka(partitions: number): FakeKafka {
         if (member.gone) continue
         const own = owners.flatMap((owner, partition) => (owner === index ? [partition] : []))
         member.positions.clear()
-        for (const partition of own)
-          member.positions.set(partition, committed.get(partition) ?? logOf(partition).low)
+        for (const partition of own) member.positions.set(partition, startOf(member, partition))
         member.options.onAssigned(member.consumer, own, index === 0)
       }
     },

@@ -83,6 +83,7 @@ export function createCountingIntake(
       return times === 0 ? 'stored' : 'duplicate'
     },
     async mark() {},
+    health() {},
     async arrived(different) {
       const { promise, resolve } = Promise.withResolvers<void>()
       const one = { different, resolve }

@@ -27,6 +27,7 @@ async function open() {
   }
   const quarantine = createListQuarantine()
   const aggregator = createAggregator({
+    tiers: {},
     store,
     quarantine,
     site: 'eu',

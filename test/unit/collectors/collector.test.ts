@@ -28,6 +28,7 @@ async function setUp({ down = false } = {}) {
       marks.push(markSchema.parse(mark))
       return Promise.resolve()
     },
+    sendHealth: () => Promise.resolve(),
     close: () => Promise.resolve(),
   }
   const metrics: Metrics = {

@@ -78,6 +78,7 @@ describe('deliveries', () => {
         return taken.length === 1 ? 'stored' : 'duplicate'
       },
       mark: async (mark, origin) => void taken.push({ what: mark.collector, origin }),
+      health: (report, origin) => void taken.push({ what: report.host, origin }),
     }
     return { intake, taken }
   }
@@ -147,7 +148,9 @@ describe('deliveries', () => {
 
   test('what is being received at once is bounded', async () => {
     const open = Promise.withResolvers<'stored'>()
-    const { app } = await createNode({ intake: { batch: () => open.promise, mark: async () => {} } })
+    const { app } = await createNode({
+      intake: { batch: () => open.promise, mark: async () => {}, health: () => {} },
+    })
     const frame = batch(Buffer.alloc(FRAME_BYTES_MAX), bearer('collector'))
     const eight = Array.from({ length: 8 }, () => app.inject(frame))
     await new Promise((resolve) => setImmediate(resolve))

@@ -92,6 +92,7 @@ test('an exclusive intake does not start beside another one, and starts when Kaf
   const { clock, kafka, broken, reading } = underTest({ exclusive: true })
   await kafka.client.consumer({
     groupId: 'n.g',
+    from: 'oldest',
     topic: 'n.logs',
     onAssigned() {},
     onMessages: async () => {},
