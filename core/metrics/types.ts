@@ -133,11 +133,16 @@ export interface MetricTag {
 }
 
 export interface MetricStoreStats {
+  /** Series that had a point arrive since the day (UTC) began: what METRICS' `seriesMax` bounds. */
   readonly series: number
   readonly bytesOnDisk: number
   readonly resolutions: Readonly<
     Record<MetricResolution, { readonly points: number; readonly oldestMs: number | null }>
   >
-  /** Points refused because the store holds METRICS' `seriesMax` series already. */
+  /** Points refused since the start because the store holds METRICS' `seriesMax` series already. */
   readonly refused: number
+  /** Points not kept since the start because they came when they were older than the retention of `raw`. */
+  readonly expired: number
+  /** Files whose bytes fail their checksum: no longer read, kept for a person. */
+  readonly damaged: readonly string[]
 }

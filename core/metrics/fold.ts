@@ -1,0 +1,260 @@
+import { ServiceError } from '../errors.ts'
+import { createDistribution, type Distribution } from '../sketch/distribution.ts'
+import { createMembers, type Members } from '../sketch/members.ts'
+import { isNewer, keptOf, slotStart, type KeptPoint } from './kept.ts'
+import { compileTagFilters } from './match.ts'
+import { METRIC_KINDS, METRIC_LINES_MAX } from './types.ts'
+import type { MetricAggregate, MetricAnswer, MetricKind, MetricLine, MetricPoint } from './types.ts'
+import type { MetricQuery, Series } from './types.ts'
+import { compareCodePoints, seriesKey } from './wire.ts'
+
+const PERCENTILES = { p50: 0.5, p75: 0.75, p90: 0.9, p95: 0.95, p99: 0.99, p999: 0.999 } as const
+
+/** Which kind offers which aggregates, and what it is asked for by default. What each means: `aggregateOf` below. */
+export const AGGREGATES_OF = {
+  /** `rate`: increments a second; `sum`: all increments; `count`: how often something was added. */
+  counter: { default: 'rate', all: ['rate', 'sum', 'count'] },
+  /** `sum` adds up over the series, each with its newest value in the step; the others are over all values. */
+  gauge: { default: 'avg', all: ['avg', 'min', 'max', 'last', 'sum', 'count'] },
+  /** How many different members, of all series together. */
+  set: { default: 'count', all: ['count'] },
+  /** `rate`: values a second. Percentiles are of all values together, within 1 %. */
+  distribution: {
+    default: 'p95',
+    all: ['rate', 'sum', 'avg', 'min', 'max', 'count', 'last', 'p50', 'p75', 'p90', 'p95', 'p99', 'p999'],
+  },
+} as const satisfies Record<MetricKind, { default: MetricAggregate; all: readonly MetricAggregate[] }>
+
+/** Series that a query may read. */
+export const SERIES_PER_QUERY_MAX = 20_000
+/** Points that a query may read: some seconds of work. */
+export const POINTS_PER_QUERY_MAX = 20_000_000
+/** Steps of all lines, and with `sum` of gauges of all series. */
+export const STEPS_PER_QUERY_MAX = 2_000_000
+
+/** Takes the points of one series. */
+export interface SeriesFold {
+  /** Points outside of the range are left out; `whole` says that they are taken all the same, as part of a wider one. */
+  add(point: KeptPoint, whole?: boolean): void
+}
+
+/**
+ * What a query means: put all points in, in any order, and the result is the answer. Throws
+ * BAD_REQUEST for an aggregate that the kind of the series does not know or series of several kinds, and QUERY_TOO_BROAD.
+ */
+export interface Fold {
+  /** Whether the points of a kind have to come with their sketches. */
+  needsSketch(kind: MetricKind): boolean
+  /** null: not selected. Called once or more for a series; always the same object then. */
+  series(key: string, series: () => Series): SeriesFold | null
+  /** For one point at a time. */
+  add(point: MetricPoint): void
+  result(): Pick<MetricAnswer, 'lines' | 'linesTotal' | 'series' | 'scanned'>
+}
+
+interface Step {
+  readonly startMs: number
+  count: number
+  sum: number
+  min: number
+  max: number
+  last: number
+  lastMs: number
+  /** Of every series of a gauge, by its key. */
+  lasts: Map<string, { last: number; lastMs: number }> | null
+  sketch: Distribution | Members | null
+}
+
+interface Line {
+  readonly tags: Readonly<Record<string, string>>
+  readonly kind: MetricKind
+  readonly steps: Map<number, Step>
+}
+
+/** Counts what a query costs, and refuses what is too much. */
+function createBudget() {
+  const spent = { series: 0, points: 0, steps: 0 }
+  const max = { series: SERIES_PER_QUERY_MAX, points: POINTS_PER_QUERY_MAX, steps: STEPS_PER_QUERY_MAX }
+  return {
+    spent,
+    spend(what: keyof typeof spent) {
+      if ((spent[what] += 1) <= max[what]) return
+      const message = `the query reads more than ${max[what]} ${what}: ask for fewer series by tags, a shorter range or a wider step`
+      throw new ServiceError('QUERY_TOO_BROAD', message, { what, max: max[what] })
+    },
+  }
+}
+
+export function createFold(query: MetricQuery): Fold {
+  const { range, stepMs, by } = query
+  checkQuery(query)
+  const selects = compileTagFilters(query.tags)
+  const budget = createBudget()
+  const known = new Map<string, SeriesFold | null>()
+  const lines = new Map<string, Line>()
+  const needsPercentiles = query.aggregates.some((name) => name in PERCENTILES)
+
+  function lineOf({ kind, tags }: Series): Line {
+    const values = by.map((tag) => (Object.hasOwn(tags, tag) ? (tags[tag] ?? '') : ''))
+    const key = JSON.stringify([kind, ...values])
+    const found = lines.get(key)
+    if (found !== undefined) return found
+    const shown = Object.fromEntries(by.map((tag, at) => [tag, values[at] ?? '']))
+    const line: Line = { tags: shown, kind, steps: new Map() }
+    lines.set(key, line)
+    return line
+  }
+
+  function stepOf({ steps, kind }: Line, startMs: number): Step {
+    const found = steps.get(startMs)
+    if (found !== undefined) return found
+    budget.spend('steps')
+    const sketch = kind === 'set' ? createMembers() : null
+    const step: Step = {
+      startMs,
+      count: 0,
+      sum: 0,
+      min: Infinity,
+      max: -Infinity,
+      last: 0,
+      lastMs: -Infinity,
+      lasts: kind === 'gauge' && query.aggregates.includes('sum') ? new Map() : null,
+      sketch: kind === 'distribution' && needsPercentiles ? createDistribution() : sketch,
+    }
+    steps.set(startMs, step)
+    return step
+  }
+
+  function createSeries(key: string, series: Series): SeriesFold {
+    let line: Line | null = null
+    let step: Step | null = null
+    return {
+      add(point, whole = false) {
+        const { startMs } = point
+        if (!whole && (startMs < range.fromMs || startMs >= range.toMs)) return
+        if (line === null) {
+          line = lineOf(series)
+          budget.spend('series')
+        }
+        budget.spend('points')
+        const stepStartMs = slotStart(startMs, stepMs)
+        if (step?.startMs !== stepStartMs) step = stepOf(line, stepStartMs)
+        addPoint(step, point)
+        if (step.lasts !== null && addLast(step.lasts, key, point)) budget.spend('steps')
+      },
+    }
+  }
+
+  function series(key: string, make: () => Series): SeriesFold | null {
+    const found = known.get(key)
+    if (found !== undefined) return found
+    const made = make()
+    const isKind = query.kind === undefined || made.kind === query.kind
+    const selected = isKind && made.name === query.name && selects(made.tags)
+    const fold = selected ? createSeries(key, made) : null
+    known.set(key, fold)
+    return fold
+  }
+
+  return {
+    needsSketch: (kind) => kind === 'set' || (kind === 'distribution' && needsPercentiles),
+    series,
+    add: (point) => series(seriesKey(point.series), () => point.series)?.add(keptOf(point)),
+    result() {
+      const found = [...lines.values()]
+      checkKinds(query, new Set(found.map(({ kind }) => kind)))
+      const { series: seriesRead, points } = budget.spent
+      const sorted = found.toSorted((one, other) => compareTags(by, one, other)).slice(0, METRIC_LINES_MAX)
+      const shown = sorted.map((line) => answerOf(line, query))
+      return { lines: shown, linesTotal: found.length, series: seriesRead, scanned: points }
+    },
+  }
+}
+
+function addPoint(step: Step, { count, sum, min, max, last, lastMs, sketch }: KeptPoint): void {
+  step.count += count
+  step.sum += sum
+  if (min < step.min) step.min = min
+  if (max > step.max) step.max = max
+  if (isNewer(lastMs, last, step.lastMs, step.last)) {
+    step.last = last
+    step.lastMs = lastMs
+  }
+  if (step.sketch !== null && sketch !== null) step.sketch.merge(sketch)
+}
+
+/** Whether it is the first of this series. */
+function addLast(lasts: NonNullable<Step['lasts']>, key: string, { last, lastMs }: KeptPoint): boolean {
+  const before = lasts.get(key)
+  if (before === undefined || isNewer(lastMs, last, before.lastMs, before.last))
+    lasts.set(key, { last, lastMs })
+  return before === undefined
+}
+
+function compareTags(by: readonly string[], one: Line, other: Line): number {
+  for (const tag of by) {
+    const order = compareCodePoints(one.tags[tag] ?? '', other.tags[tag] ?? '')
+    if (order !== 0) return order
+  }
+  return 0
+}
+
+function answerOf({ tags, kind, steps }: Line, { aggregates, stepMs }: MetricQuery): MetricLine {
+  const inOrder = [...steps.values()].toSorted((one, other) => one.startMs - other.startMs)
+  const valuesOf = (step: Step) => aggregates.map((name) => aggregateOf(name, { kind, step, stepMs }))
+  return { tags, kind, steps: inOrder.map((step) => ({ startMs: step.startMs, values: valuesOf(step) })) }
+}
+
+function aggregateOf(
+  name: MetricAggregate,
+  { kind, step, stepMs }: { kind: MetricKind; step: Step; stepMs: number },
+): number | null {
+  const { count, sum, min, max, last, lasts, sketch } = step
+  switch (name) {
+    case 'count':
+      return sketch !== null && 'estimate' in sketch ? sketch.estimate() : count
+    case 'sum':
+      return lasts === null ? sum : [...lasts.values()].reduce((total, one) => total + one.last, 0)
+    // Of the whole step, also where the range cuts it: the same step has the same rate in every question.
+    case 'rate':
+      return (kind === 'counter' ? sum : count) / (stepMs / 1_000)
+    case 'avg':
+      return count > 0 ? sum / count : null
+    case 'min':
+      return min
+    case 'max':
+      return max
+    case 'last':
+      return last
+    default:
+      return sketch !== null && 'quantile' in sketch ? sketch.quantile(PERCENTILES[name]) : null
+  }
+}
+
+function badRequest(message: string, details: Record<string, string>): ServiceError {
+  return new ServiceError('BAD_REQUEST', message, details)
+}
+
+function checkQuery(query: MetricQuery): void {
+  const { stepMs, aggregates, kind } = query
+  if (!Number.isSafeInteger(stepMs) || stepMs <= 0) throw badRequest('the step is no whole number of ms', {})
+  if (aggregates.length === 0) throw badRequest('no aggregate is asked for', {})
+  if (kind !== undefined) checkAggregates(kind, aggregates)
+}
+
+function checkKinds({ name, aggregates }: MetricQuery, kinds: ReadonlySet<MetricKind>): void {
+  const found = METRIC_KINDS.filter((kind) => kinds.has(kind))
+  if (found.length > 1) {
+    const message = `${JSON.stringify(name)} is the name of series of several kinds: ask for one of ${found.join(', ')}`
+    throw badRequest(message, { name, kinds: found.join() })
+  }
+  for (const kind of found) checkAggregates(kind, aggregates)
+}
+
+function checkAggregates(kind: MetricKind, aggregates: readonly MetricAggregate[]): void {
+  const known: readonly MetricAggregate[] = AGGREGATES_OF[kind].all
+  const unknown = aggregates.find((name) => !known.includes(name))
+  if (unknown === undefined) return
+  const message = `a ${kind} has no ${unknown}: ask for one of ${known.join(', ')}`
+  throw badRequest(message, { kind, aggregate: unknown, known: known.join() })
+}
