@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { ServiceError } from '../../core/errors.ts'
+import { HEALTH_BYTES_MAX, healthReportSchema } from '../../core/health.ts'
 import type { Intake, Origin } from '../../core/ports.ts'
 import { FRAME_BYTES_MAX, markSchema } from '../../core/wire.ts'
 import { clientSignal } from '../client.ts'
@@ -65,6 +66,21 @@ export function deliveryRoutes(
     await intake.mark(request.body, originOf(request, site))
     return reply.code(204).send()
   })
+
+  const health = {
+    summary: 'Say how a host is.',
+    description: 'Once a second; the newest report of a host counts. Taken note of at once, and not kept.',
+    body: healthReportSchema,
+    response: { 204: z.void() },
+  }
+  app.post(
+    '/v1/health',
+    { schema: health, bodyLimit: HEALTH_BYTES_MAX, config: { role: 'collector' } },
+    async (request, reply) => {
+      intake.health(request.body, originOf(request, site))
+      return reply.code(204).send()
+    },
+  )
 }
 
 /** The site is the credential's, never the batch's. */

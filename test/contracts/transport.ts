@@ -1,6 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { ServiceError, type Details, type FailureCode } from '../../core/errors.ts'
-import type { HealthReport } from '../../core/health.ts'
+import {
+  CHECKS_MAX,
+  CHECK_MESSAGE_CHARS_MAX,
+  type CheckReport,
+  type HealthReport,
+} from '../../core/health.ts'
 import type { Intake, Origin, TransportSender } from '../../core/ports.ts'
 import { FRAME_BYTES_MAX, type Mark } from '../../core/wire.ts'
 
@@ -88,6 +93,42 @@ export function someMark(fields: Partial<Mark> = {}): Mark {
   }
 }
 
+export function someReport(fields: Partial<HealthReport> = {}): HealthReport {
+  const atMs = fields.sentAtMs ?? 1_700_000_000_000
+  return {
+    v: 1,
+    collector: 'c1',
+    host: 'web-1',
+    tier: 'webhead',
+    sentAtMs: atMs,
+    intervalMs: 1_000,
+    facts: null,
+    checks: [],
+    status: {
+      id: 'c1',
+      version: '1.2.3',
+      startedAtMs: 1_600_000_000_000,
+      rssBytes: 1,
+      cpuBusy: 0.1,
+      spoolBytes: 0,
+      spoolBytesMax: 1,
+      spoolBatches: 0,
+      behindBytes: 0,
+      files: 0,
+      held: null,
+      drops: {},
+      destinations: [],
+      statsd: null,
+    },
+    ...fields,
+  }
+}
+
+export function someCheck(fields: Partial<CheckReport> = {}): CheckReport {
+  const times = { sinceMs: 1_700_000_000_000, atMs: 1_700_000_000_000, tookMs: 1 }
+  return { name: 'shop-http', kind: 'http', state: 'ok', message: 'HTTP 200', ...times, ...fields }
+}
+
 const never = () => new AbortController().signal
 
 type Make = (intake: Intake) => Promise<TransportUnderTest>
@@ -160,9 +201,10 @@ export function transportContract(
       const aborted = AbortSignal.abort(new Error('enough'))
       await expect(sender.send(Buffer.from('frame'), aborted)).rejects.toBeInstanceOf(Error)
       await expect(sender.sendMark(someMark(), aborted)).rejects.toBeInstanceOf(Error)
+      await expect(sender.sendHealth(someReport(), aborted)).rejects.toBeInstanceOf(Error)
       await sender.send(Buffer.from('next'), never())
       await intake.arrived(1, 0)
-      expect([intake.frames.map(String), intake.marks]).toEqual([['next'], []])
+      expect([intake.frames.map(String), intake.marks, intake.reports]).toEqual([['next'], [], []])
     })
 
     test('a mark arrives whole, with fields that only a newer side knows', async () => {
@@ -191,12 +233,64 @@ export function transportContract(
       expect(storedAtMark).toBe(3)
     })
 
+    test('a report arrives whole, with fields that only a newer side knows, under the site of the connection', async () => {
+      const { intake, sender } = await connect()
+      const report = someReport({
+        checks: [someCheck()],
+        goodbye: true,
+        site: 'elsewhere',
+        new: { yes: [1] },
+      })
+      await sender.sendHealth(report, never())
+      await intake.reported(report.sentAtMs)
+      expect(intake.reports[0]?.report).toEqual(report)
+      expect(intake.reports[0]?.origin.site).toMatch(/^eu/)
+    })
+
+    test('of reports that are sent at once the newest arrives, and each is settled', async () => {
+      const { intake, sender } = await connect()
+      const times = Array.from({ length: 20 }, (_, index) => 1_700_000_000_000 + index)
+      const sent = await Promise.allSettled(
+        times.map((sentAtMs) => sender.sendHealth(someReport({ sentAtMs }), never())),
+      )
+      expect(sent.at(-1)?.status).toBe('fulfilled')
+      await intake.reported(1_700_000_000_019)
+      expect(intake.reports.at(-1)?.report.sentAtMs).toBe(1_700_000_000_019)
+    })
+
+    test('a report does not wait behind a batch that hangs', async () => {
+      const { intake, sender } = await connect()
+      const stop = new AbortController()
+      intake.onBatch = () => new Promise(() => {})
+      const hanging = sender.send(Buffer.from('frame'), stop.signal).catch(() => undefined)
+      await intake.arrived(1, 0)
+      await sender.sendHealth(someReport(), never())
+      await intake.reported(1_700_000_000_000)
+      intake.onBatch = async () => 'stored'
+      stop.abort(new Error('enough'))
+      await hanging
+    })
+
+    test('a report of every check there may be, with long messages, goes through', async () => {
+      const { intake, sender } = await connect()
+      const message = 'ü世'.repeat(CHECK_MESSAGE_CHARS_MAX / 2)
+      const checks = Array.from({ length: CHECKS_MAX }, (_, index) =>
+        someCheck({ name: `check ${index}`, state: 'fail', message }),
+      )
+      await sender.sendHealth(someReport({ checks }), never())
+      await intake.reported(1_700_000_000_000)
+      const [taken] = intake.reports
+      expect(taken?.report.checks.map(({ name }) => name)).toEqual(checks.map(({ name }) => name))
+      expect(taken?.report.checks.every((check) => message.startsWith(check.message))).toBe(true)
+    })
+
     test('a closed sender sends nothing', async () => {
       const { sender } = await connect()
       await sender.close()
       const closed = { code: 'SHUTTING_DOWN' }
       await expect(sender.send(Buffer.from('frame'), never())).rejects.toMatchObject(closed)
       await expect(sender.sendMark(someMark(), never())).rejects.toMatchObject(closed)
+      await expect(sender.sendHealth(someReport(), never())).rejects.toMatchObject(closed)
     })
   })
 }
