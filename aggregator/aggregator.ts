@@ -5,6 +5,7 @@ import type {
   Completeness,
   Intake,
   Logger,
+  MetricStore,
   Metrics,
   Quarantine,
   RecordImport,
@@ -18,6 +19,7 @@ import { createPipeline, type Enrich } from './pipeline.ts'
 
 export interface AggregatorOptions {
   readonly store: Store
+  readonly metricStore: Pick<MetricStore, 'append'>
   /** The site of this node. */
   readonly site: string
   /** Name of this node. */

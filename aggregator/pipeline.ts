@@ -1,16 +1,19 @@
 import { setImmediate as yieldNow } from 'node:timers/promises'
 import { asServiceError, ServiceError } from '../core/errors.ts'
 import type { BatchFacts } from '../core/ledger/types.ts'
-import type { Clock, Intake, Metrics, Origin, Quarantine, Store } from '../core/ports.ts'
+import type { Clock, Intake, MetricStore, Metrics, Origin, Quarantine, Store } from '../core/ports.ts'
 import type { LogRecord } from '../core/record.ts'
 import { decodeOpened, FRAME_BYTES_MAX, openFrame, type DecodedBatch } from '../core/wire.ts'
 import { appendAccepted } from './append.ts'
 import type { LedgerService } from './ledger.ts'
+import { decodePoints } from './metric-points.ts'
 
 /** Frames and bodies that are being worked on; a record in memory is some times larger than its line. */
 export const IN_FLIGHT_BYTES_MAX = 64 << 20
 /** Long enough for a few batches to get through. */
 const RETRY_AFTER_MS = 200
+/** Lines of a batch of metrics that the quarantine shows; all are counted. */
+const BAD_LINES_LISTED_MAX = 100
 /** What the quarantine shows of a frame that cannot be read. */
 const FRAME_TEXT_BYTES = 512
 
@@ -26,6 +29,7 @@ export interface Enrich {
 
 export interface PipelineOptions {
   readonly store: Pick<Store, 'append'>
+  readonly metricStore: Pick<MetricStore, 'append'>
   readonly ledger: LedgerService
   readonly quarantine: Quarantine
   readonly enrich: Enrich
@@ -49,6 +53,10 @@ export function createPipeline(options: PipelineOptions): Intake & {
   const seconds = metrics.histogram(
     'noctule_aggregator_batch_seconds',
     'From taking a batch until it is durable.',
+  )
+  const badLines = metrics.counter(
+    'noctule_aggregator_metric_lines_refused_total',
+    'Lines of metrics that are none; the first of each batch stand in the quarantine.',
   )
   const running = new Map<string, Promise<unknown>>()
   let bytesInFlight = 0
@@ -104,11 +112,28 @@ export function createPipeline(options: PipelineOptions): Intake & {
     const batch = await orQuarantined(frame, origin, () => decodeOpened(opened))
     const facts = factsOf(batch, origin.site)
     const context = { site: origin.site, ingestedMs: clock.nowMs(), yieldNow: () => yieldNow() }
+    if (opened.header.kind === 'metrics') return storeMetrics(batch, facts, { origin, signal })
     const records = await orQuarantined(frame, origin, () => options.enrich.enrichBatch(batch, context))
     const { site, sender } = origin
     const result = await appendAccepted(options.store, { facts, records }, signal, (record, _, error) =>
       quarantine.put([{ reason: reasonOf(error), site, sender, text: JSON.stringify(record), record }]),
     )
+    ledger.stored(facts)
+    return result
+  }
+
+  /** Points first: the facts say that they are stored. What comes again after a crash in between, the metric store knows. */
+  async function storeMetrics(
+    { body }: DecodedBatch,
+    facts: BatchFacts,
+    { origin, signal }: { origin: Origin; signal: AbortSignal },
+  ) {
+    const { points, bad } = await decodePoints(body, { site: origin.site, yieldNow: () => yieldNow() })
+    if (bad.length > 0) await quarantine.put(badEntries(bad, origin))
+    badLines.add(bad.length)
+    const { site, collector, epoch, seq } = facts
+    await options.metricStore.append({ key: { site, collector, epoch, seq }, points }, signal)
+    const result = await options.store.append({ facts, records: [] }, signal)
     ledger.stored(facts)
     return result
   }
@@ -167,8 +192,23 @@ export function createPipeline(options: PipelineOptions): Intake & {
   }
 }
 
+function badEntries(bad: readonly { line: string; problem: string }[], { site, sender }: Origin) {
+  const listed = bad.slice(0, BAD_LINES_LISTED_MAX)
+  const entries = listed.map(({ line, problem }) => ({
+    reason: `metric: ${problem}`,
+    site,
+    sender,
+    text: line,
+  }))
+  if (bad.length === listed.length) return entries
+  const reason = `metric: ${bad.length - listed.length} more lines of this batch were refused`
+  return [...entries, { reason, site, sender, text: '' }]
+}
+
+/** Batches of metrics are numbered among those of lines, and the ledger need not tell them apart. */
 function factsOf({ header, digest }: DecodedBatch, site: string): BatchFacts {
-  const { collector, epoch, seq, kind, host, previous, fromMs, toMs, records, drops, tombstones } = header
+  const { collector, epoch, seq, host, previous, fromMs, toMs, records, drops, tombstones } = header
+  const kind = header.kind === 'metrics' ? 'lines' : header.kind
   const facts = { site, collector, epoch, seq, kind, host, digest, fromMs, toMs, records, drops, tombstones }
   return previous === undefined ? facts : { ...facts, previous }
 }

@@ -226,7 +226,12 @@ function aggregateOf(
       return max
     case 'last':
       return last
-    default:
+    case 'p50':
+    case 'p75':
+    case 'p90':
+    case 'p95':
+    case 'p99':
+    case 'p999':
       return sketch !== null && 'quantile' in sketch ? sketch.quantile(PERCENTILES[name]) : null
   }
 }

@@ -16,8 +16,8 @@ export interface KeptPoint {
   readonly sketch: Uint8Array | null
 }
 
-export function keptOf({ series: _, ...point }: MetricPoint): KeptPoint {
-  return { ...point, lastMs: point.startMs }
+export function keptOf({ startMs, stepMs, count, sum, min, max, last, sketch }: MetricPoint): KeptPoint {
+  return { startMs, stepMs, count, sum, min, max, last, lastMs: startMs, sketch }
 }
 
 /** Of two values of the same time the larger one counts as the newer: then the order in which they come does not matter. */

@@ -10,7 +10,7 @@ export function compileTagFilters(filters: readonly TagFilter[]): (tags: Tags) =
 
 function compileFilter({ tag, values, exclude }: TagFilter): (tags: Tags) => boolean {
   const exact = new Set(values.filter((value) => !/[*?]/.test(value)))
-  const globs = values.filter((value) => !exact.has(value)).map((glob) => [...glob])
+  const globs = values.filter((value) => !exact.has(value)).map((glob) => Array.from(glob))
   return (tags) => {
     const value = Object.hasOwn(tags, tag) ? tags[tag] : undefined
     // A series without the tag has no value that a wildcard could stand for.
@@ -21,7 +21,7 @@ function compileFilter({ tag, values, exclude }: TagFilter): (tags: Tags) => boo
 
 function matchesAny(value: string, globs: readonly (readonly string[])[]): boolean {
   if (globs.length === 0) return false
-  const characters = [...value]
+  const characters = Array.from(value)
   return globs.some((glob) => matchesGlob(characters, glob))
 }
 

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { createMemoryMetricStore } from '../../adapters/metric-store-memory.ts'
 import { createMemoryStore } from '../../adapters/store-memory.ts'
 import { createMemoryTransport } from '../../adapters/transport-memory.ts'
 import { createAggregator, type Aggregator } from '../../aggregator/aggregator.ts'
@@ -32,6 +33,7 @@ async function start(store: Store, quarantine: ReturnType<typeof createListQuara
   const aggregator = createAggregator({
     tiers: {},
     store,
+    metricStore: createMemoryMetricStore({ retention: { raw: 4e8, minute: 4e8, hour: 4e8 } }),
     quarantine,
     site: 'eu',
     node: 'node-1',

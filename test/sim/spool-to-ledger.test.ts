@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { createMemoryMetricStore } from '../../adapters/metric-store-memory.ts'
 import { createMemoryStore } from '../../adapters/store-memory.ts'
 import { createMemoryTransport } from '../../adapters/transport-memory.ts'
 import { createAggregator } from '../../aggregator/aggregator.ts'
@@ -23,6 +24,7 @@ async function createSite() {
   const aggregator = createAggregator({
     tiers: {},
     store,
+    metricStore: createMemoryMetricStore({ retention: { raw: 4e8, minute: 4e8, hour: 4e8 } }),
     quarantine: createListQuarantine(),
     site: 'eu',
     node: 'node-1',

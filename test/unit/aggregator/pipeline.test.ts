@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { createMemoryMetricStore } from '../../../adapters/metric-store-memory.ts'
 import { createMemoryStore } from '../../../adapters/store-memory.ts'
 import { createAggregator } from '../../../aggregator/aggregator.ts'
 import { IN_FLIGHT_BYTES_MAX } from '../../../aggregator/pipeline.ts'
@@ -29,6 +30,7 @@ async function open() {
   const aggregator = createAggregator({
     tiers: {},
     store,
+    metricStore: createMemoryMetricStore({ retention: { raw: 4e8, minute: 4e8, hour: 4e8 } }),
     quarantine,
     site: 'eu',
     node: 'node-1',
