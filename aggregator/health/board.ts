@@ -62,6 +62,8 @@ export interface Board {
   /** What happened since the last call. */
   changes(): HostChange[]
   hosts(): HostHealth[]
+  /** How many of them are in a state. */
+  count(state: HostState): number
 }
 
 interface Host {
@@ -97,6 +99,7 @@ export function createBoard(options: BoardOptions): Board {
 
   const keyOf = (site: string, host: string) => `${site}\0${host}`
   const isExpected = (host: string) => expected.has(host)
+  const isListed = ({ left, host }: Host) => !left || isExpected(host)
 
   function change(host: Host, state: HostState, at: Moment) {
     const before = host.state
@@ -212,9 +215,13 @@ export function createBoard(options: BoardOptions): Board {
       changes = []
       return happened
     },
+    count(state) {
+      const heard = [...hosts.values()].filter((host) => isListed(host) && host.state === state).length
+      return state === 'missing' ? missing.size : heard
+    },
     hosts() {
       const heard = [...hosts.values()]
-        .filter(({ left, host }) => !left || isExpected(host))
+        .filter(isListed)
         .map((host) => publicHost(host, isExpected(host.host)))
       const never = [...missing].map(([host, { tier, sinceMs }]) =>
         unheardHost({ site: options.site, host, tier, sinceMs }),

@@ -1,7 +1,7 @@
 import type { Config } from '../../core/config.ts'
-import { HOST_STATES, type HostState } from '../../core/health.ts'
+import { HOST_STATES } from '../../core/health.ts'
 import type { Clock, HealthBoard, Intake, Logger, Metrics, RecordImport } from '../../core/ports.ts'
-import { createBoard, DEAF_GRACE_MS, type Moment } from './board.ts'
+import { createBoard, DEAF_GRACE_MS, type Board, type Moment } from './board.ts'
 import { createTeller } from './tell.ts'
 
 /** How soon after its limit a host is called silent. */
@@ -49,7 +49,8 @@ export function createHealthService(options: HealthServiceOptions): HealthServic
     if (at.monotonicMs - lookedMs > LOOK_EVERY_MS + STALL_MS_MAX) board.doubt(at)
     lookedMs = at.monotonicMs
     board.look(at)
-    teller?.tell(board.changes())
+    const changes = board.changes()
+    teller?.tell(changes)
     cancel = clock.after(LOOK_EVERY_MS, look)
   }
 
@@ -79,11 +80,7 @@ function expectedHosts(tiers: Config['tiers']): ReadonlyMap<string, string> {
   )
 }
 
-function gauges(board: HealthBoard, metrics: Metrics): void {
+function gauges(board: Pick<Board, 'count'>, metrics: Metrics): void {
   for (const state of HOST_STATES)
-    metrics.gauge(`noctule_hosts_${state}`, `Hosts in the state ${state}.`, () => countOf(board, state))
-}
-
-function countOf(board: HealthBoard, state: HostState): number {
-  return board.hosts().filter((host) => host.state === state).length
+    metrics.gauge(`noctule_hosts_${state}`, `Hosts in the state ${state}.`, () => board.count(state))
 }

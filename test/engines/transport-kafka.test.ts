@@ -1,9 +1,10 @@
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import type { KafkaConnection, KafkaIntakeOptions } from '../../adapters/transport-kafka.ts'
 import { shardOf } from '../../core/shard.ts'
-import type { Intake } from '../../core/ports.ts'
+import { systemClock } from '../../core/clock.ts'
+import type { Intake, TransportSender } from '../../core/ports.ts'
 import { ServiceError } from '../../core/errors.ts'
-import { transportContract } from '../contracts/transport.ts'
+import { someReport, transportContract } from '../contracts/transport.ts'
 import { frameOf } from '../support/aggregator.ts'
 import { describeWithKafka, kafkaBrokers } from '../support/engines/under-test.ts'
 import { randomPrefix } from '../support/engines/prefix.ts'
@@ -12,6 +13,7 @@ import {
   connectionTo,
   createCountingIntake,
   createLossList,
+  healthFrom,
   intakeFrom,
   senderTo,
   strangerOf,
@@ -54,6 +56,18 @@ async function produce(
   await producer.disconnect()
 }
 
+const PROBE = 'probe'
+
+/** Reports are read from the end: sends some until one arrives. */
+async function probe(sender: TransportSender, arrived: Promise<void>) {
+  let reads = false
+  void arrived.then(() => (reads = true))
+  while (!reads) {
+    await sender.sendHealth(someReport({ host: PROBE }), never()).catch(() => undefined)
+    await Promise.race([arrived, systemClock.sleep(100)])
+  }
+}
+
 describeWithKafka('Kafka', () => {
   // One connection for all tests of the contract, each with an intake of its own: joining a group takes a second.
   let current: Intake | null = null
@@ -61,16 +75,28 @@ describeWithKafka('Kafka', () => {
   const forwarding: Intake = {
     batch: (frame, origin, signal) => current?.batch(frame, origin, signal) ?? Promise.resolve('stored'),
     mark: (mark, origin) => current?.mark(mark, origin) ?? Promise.resolve(),
-    health: (report, origin) => current?.health(report, origin),
+    health(report, origin) {
+      if (report.host === PROBE) probed.resolve()
+      else current?.health(report, origin)
+    },
   }
+  let probing = false
+  const probed = Promise.withResolvers<void>()
   const sharedIntake = intakeFrom(shared, { intake: forwarding })
-  afterAll(() => sharedIntake.stop(AbortSignal.abort()))
+  const sharedHealth = healthFrom(shared, { take: forwarding.health })
+  afterAll(async () => {
+    await sharedIntake.stop(AbortSignal.abort())
+    await sharedHealth.stop(AbortSignal.abort())
+  })
   transportContract(
     'Kafka',
     async (intake) => {
       current = intake
       await sharedIntake.start()
+      if (!probing) await sharedHealth.start()
+      probing = true
       const sender = senderTo(shared)
+      await probe(sender, probed.promise)
       return { sender, close: () => sender.close() }
     },
     { frameBytesMax: 900_000 },
@@ -172,13 +198,54 @@ describeWithKafka('Kafka', () => {
     const connection = connectionTo(kafkaBrokers)
     const quarantine = createMemoryQuarantine()
     const conflict = () => Promise.reject(new ServiceError('SEQUENCE_CONFLICT', 'the number is taken'))
-    await reading(connection, { intake: { batch: conflict, mark: async () => {}, health: () => {} }, quarantine })
+    await reading(connection, {
+      intake: { batch: conflict, mark: async () => {}, health: () => {} },
+      quarantine,
+    })
     await sending(connection).send(await frameOf(['one', 'two']), never())
     await expect.poll(() => quarantine.entries.length, { timeout: 20_000 }).toBe(2)
     expect(quarantine.entries).toMatchObject([
       { text: 'one', reason: 'SEQUENCE_CONFLICT: the number is taken' },
       { text: 'two' },
     ])
+  })
+
+  test('every reader gets every report, from its start on, and nobody commits', async () => {
+    const connection = connectionTo(kafkaBrokers)
+    const sender = sending(connection)
+    await sender.sendHealth(someReport({ host: 'before' }), never())
+    const reports = [new Map<string, string>(), new Map<string, string>()]
+    const arrived = reports.map(() => Promise.withResolvers<void>())
+    for (const [index, mine] of reports.entries()) {
+      const take: Intake['health'] = ({ host }, { site, sender: from }) => {
+        mine.set(host, `${site} ${from.split('/')[0]}`)
+        if (host === PROBE) arrived[index]?.resolve()
+      }
+      const reader = healthFrom(connection, { take })
+      onTestFinished(() => reader.stop(AbortSignal.abort()))
+      await reader.start()
+    }
+    await probe(
+      sender,
+      Promise.all(arrived.map(({ promise }) => promise)).then(() => undefined),
+    )
+    await sender.sendHealth(someReport({ host: 'after' }), never())
+    await expect.poll(() => reports.every((mine) => mine.has('after')), { timeout: 10_000 }).toBe(true)
+    for (const mine of reports) expect(mine.get('after')).toBe(`eu ${connection.prefix}.health`)
+    const admin = strangerOf(connection).admin()
+    await admin.connect()
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [
+        { type: 2, name: `${connection.prefix}.health`, configNames: ['retention.ms', 'segment.ms'] },
+      ],
+    })
+    await admin.disconnect()
+    const config = resources.flatMap(({ configEntries }) => configEntries)
+    expect(Object.fromEntries(config.map((entry) => [entry.configName, entry.configValue]))).toEqual({
+      'retention.ms': '300000',
+      'segment.ms': '60000',
+    })
   })
 
   test('several clusters are read at once, each as its site', async () => {

@@ -2,8 +2,10 @@ import { createRequire } from 'node:module'
 import type kafkajs from 'kafkajs'
 import {
   createKafkaSender,
+  openKafkaHealth,
   openKafkaIntake,
   type KafkaConnection,
+  type KafkaHealthOptions,
   type KafkaIntakeOptions,
   type KafkaLoss,
 } from '../../adapters/transport-kafka.ts'
@@ -46,6 +48,22 @@ export function intakeFrom(
     groupId: connection.prefix,
     exclusive: false,
     quarantine: createMemoryQuarantine(),
+    clock: systemClock,
+    log: quietLog,
+    metrics: noMetrics,
+    ...fields,
+  })
+}
+
+/** A reader of the reports of health of one cluster, not started; every one has a group of its own. */
+export function healthFrom(
+  connection: KafkaConnection,
+  fields: Partial<KafkaHealthOptions> & Pick<KafkaHealthOptions, 'take'>,
+) {
+  return openKafkaHealth({
+    clusters: [{ site: 'eu', connection, topics: TOPICS }],
+    groupId: randomPrefix(),
+    onHearing() {},
     clock: systemClock,
     log: quietLog,
     metrics: noMetrics,
