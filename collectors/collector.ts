@@ -8,6 +8,7 @@ import { createMarks } from './marks.ts'
 import { createShipper, type DestinationStatus } from './shipper.ts'
 import type { Source } from './source.ts'
 import type { BatchDraft, Spool, SpoolStats } from './spool/types.ts'
+import { createStatsdServer, type StatsdStatus } from './statsd/server.ts'
 import { createStreamSource } from './stream-source.ts'
 
 export interface CollectorOptions {
@@ -20,6 +21,8 @@ export interface CollectorOptions {
   /** Read when `config.stdin` is set. */
   readonly stdin?: Readable
   readonly random?: () => number
+  /** Tells the person who started the program what is taken where. */
+  readonly announce?: (line: string) => void
 }
 
 /** Reads the sources, numbers what they give and delivers it. The spool and the senders stay the caller's to close. */
@@ -38,6 +41,8 @@ export interface CollectorStatus {
   /** Why the spool takes nothing now, so that the sources wait; null: it does. */
   readonly held: string | null
   readonly files: FileSourceStatus
+  /** Null: it is not configured. */
+  readonly statsd: StatsdStatus | null
   readonly spool: SpoolStats
   readonly destinations: readonly DestinationStatus[]
 }
@@ -47,7 +52,7 @@ const BATCH_BYTES_MAX = 7 << 20
 const READ_LOOK_MS = 100
 
 export function createCollector(options: CollectorOptions): Collector {
-  const { spool, senders, clock, log, metrics, random = Math.random } = options
+  const { spool, senders, clock, log, metrics, random = Math.random, announce = () => undefined } = options
   const config = boundedConfig(options.config)
   const { host } = config
   const onNumbered = countBatches(metrics)
@@ -55,9 +60,13 @@ export function createCollector(options: CollectorOptions): Collector {
   const files = createFileSource({ config, positions: spool.positions(), batcher, clock, log })
   const sources: Source[] = [files]
   if (config.stdin !== undefined && options.stdin !== undefined) {
-    const source = { path: '', ...config.stdin }
+    const source = { path: '', ...tierOf(config), ...config.stdin }
     sources.push(createStreamSource({ input: options.stdin, source, config, batcher, clock, log }))
   }
+  const statsd = config.statsd.enabled
+    ? createStatsdServer({ config, spool, batcher, clock, log, metrics, random, announce })
+    : null
+  if (statsd !== null) sources.push(statsd)
   const shippers = [...senders].map(([destination, sender]) =>
     createShipper({ destination, spool, sender, clock, log, random }),
   )
@@ -75,7 +84,7 @@ export function createCollector(options: CollectorOptions): Collector {
     async stop(signal) {
       await Promise.all(sources.map((source) => source.stop()))
       try {
-        await batcher.flush(signal)
+        await Promise.all([batcher.flush(signal), statsd?.numbered(signal)])
         await Promise.all(shippers.map((shipper) => shipper.drained(signal)))
       } catch {
         log.warn(
@@ -94,6 +103,7 @@ export function createCollector(options: CollectorOptions): Collector {
       readAgeMs: reading.ageMs(),
       held: batcher.stats().held,
       files: files.status(),
+      statsd: statsd?.status() ?? null,
       spool: spool.stats(),
       destinations: shippers.map((shipper) => shipper.status()),
     }),
@@ -103,7 +113,13 @@ export function createCollector(options: CollectorOptions): Collector {
 function boundedConfig(config: Config['collector']): Config['collector'] {
   const bytesMax = Math.min(config.batch.bytesMax, BATCH_BYTES_MAX)
   const lineBytesMax = Math.min(config.lineBytesMax, BATCH_BYTES_MAX)
-  return { ...config, lineBytesMax, batch: { ...config.batch, bytesMax } }
+  const files = config.files.map((entry) => ({ ...tierOf(config), ...entry }))
+  return { ...config, files, lineBytesMax, batch: { ...config.batch, bytesMax } }
+}
+
+/** The host's tier, where nothing says another. */
+function tierOf({ tier }: Config['collector']): { tier?: string } {
+  return tier === undefined ? {} : { tier }
 }
 
 /** Follows how far all sources are read *and* numbered: first the reading is looked at, then everything that it gave is waited for. */

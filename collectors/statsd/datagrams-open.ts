@@ -4,7 +4,7 @@ import { createNodeDatagrams } from './datagrams-node.ts'
 import type { Datagrams, TakeDatagram } from './datagrams.ts'
 
 /** Where the struct layouts of datagrams-native.ts are right: on 64-bit little-endian Linux. */
-const ARCHITECTURES: readonly string[] = ['x64', 'arm64', 'riscv64', 'loong64', 'ppc64']
+const ARCHITECTURES: ReadonlySet<string> = new Set(['x64', 'arm64', 'riscv64', 'loong64', 'ppc64'])
 
 /** The fast one where it works, else that of Node; `fallback` says why. */
 export async function openDatagrams(
@@ -22,6 +22,6 @@ export async function openDatagrams(
 
 function unsupported(): string | null {
   if (process.platform !== 'linux') return `${process.platform} has no recvmmsg`
-  const known = ARCHITECTURES.includes(process.arch) && endianness() === 'LE'
+  const known = ARCHITECTURES.has(process.arch) && endianness() === 'LE'
   return known ? null : `its structures on ${process.arch} are not known`
 }

@@ -10,6 +10,8 @@ export interface Program {
   readonly url: string
   readonly pid: number
   readonly token: string
+  /** UDP port at which it takes statsd; 0: it takes none. */
+  readonly statsdPort: number
   /** What it wrote to standard output and standard error so far. */
   output(): string
   /** Requests with the admin token. */
@@ -74,6 +76,7 @@ export async function startProgram(asked: ProgramOptions): Promise<Program> {
       ...process.env,
       NOCTULE_DATA_DIR: dataDir,
       NOCTULE_HTTP_PORT: String(port),
+      NOCTULE_STATSD_PORT: '0', // Programs of one machine do not fight for a port: `statsdPort` tells it.
       ...options.environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -109,6 +112,7 @@ function programHandle(
     url,
     token,
     output,
+    statsdPort: Number(/taking statsd on udp \S+:(\d+)\n/.exec(output())?.[1] ?? 0),
     pid: child.pid ?? 0,
     get: (path, headers) => fetch(url + path, { headers: { authorization, ...headers } }),
     post: (path, body, type = 'application/json') =>

@@ -38,7 +38,7 @@ async function setUp({ down = false } = {}) {
     text: () => Promise.resolve(''),
   }
   const files = [{ paths: [join(dir, '**/*.log')], exclude: [], labels: {} }]
-  const config = { ...parseConfig(null, {}).collector, host: 'web-1', files }
+  const config = { ...parseConfig(null, { NOCTULE_STATSD_PORT: '0' }).collector, host: 'web-1', files }
   const senders = new Map([['d', sender]])
   const collector = createCollector({ config, spool, senders, clock: systemClock, log: quietLog, metrics })
   await collector.start()
