@@ -10,6 +10,7 @@ import { openApiDocument } from './openapi.ts'
 import type { OpenApiDocument, RouteFacts } from './openapi.ts'
 import { problemOf, retryAfterSeconds } from './problem.ts'
 import { createQueries } from './queries.ts'
+import { boardRoutes } from './routes/boards.ts'
 import { completeRoutes } from './routes/complete.ts'
 import { contextRoutes } from './routes/context.ts'
 import { deliveryRoutes } from './routes/deliveries.ts'
@@ -18,8 +19,10 @@ import { explainRoutes } from './routes/explain.ts'
 import { exportRoutes } from './routes/export.ts'
 import { fieldRoutes } from './routes/fields.ts'
 import { histogramRoutes } from './routes/histogram.ts'
+import { hostRoutes } from './routes/hosts.ts'
 import { importRoutes } from './routes/import.ts'
 import { ledgerRoutes } from './routes/ledger.ts'
+import { metricRoutes } from './routes/metrics.ts'
 import { patternRoutes } from './routes/patterns.ts'
 import { quarantineRoutes } from './routes/quarantine.ts'
 import { queryRoutes } from './routes/queries.ts'
@@ -142,8 +145,9 @@ async function addRoutes(
   { guard, stopping, isDraining }: Running,
 ): Promise<void> {
   const { answers, intake, recordImport, site } = services
-  if (answers) logSearchRoutes(app, services, stopping)
+  if (answers) answerRoutes(app, services, stopping)
   ledgerRoutes(app, services)
+  hostRoutes(app, services)
   storeRoutes(app, services)
   quarantineRoutes(app, services)
   sessionRoutes(app, services, guard)
@@ -155,8 +159,8 @@ async function addRoutes(
   if (answers) await staticRoutes(app, services.dashboardsDir)
 }
 
-/** Everything that asks the store for records, under the same bounds. */
-function logSearchRoutes(app: App, services: Services, stopping: AbortSignal): void {
+/** Everything that asks a store, under the same bounds. */
+function answerRoutes(app: App, services: Services, stopping: AbortSignal): void {
   const queries = createQueries(services)
   searchRoutes(app, services, queries)
   contextRoutes(app, services, queries)
@@ -168,6 +172,8 @@ function logSearchRoutes(app: App, services: Services, stopping: AbortSignal): v
   completeRoutes(app)
   exportRoutes(app, services, { queries, stopping })
   tailRoutes(app, services, { queries, stopping })
+  metricRoutes(app, services, queries)
+  boardRoutes(app, services)
   queryRoutes(app, queries)
 }
 

@@ -30,6 +30,11 @@ interface Asking extends Caller {
   readonly narrow?: (signal: AbortSignal) => Promise<TimeRange>
 }
 
+/** For an answer that is not about records: what is missing from it, given the ledger's word. */
+interface Missing<T> {
+  readonly missing?: (judged: SiteCompleteness, answer: T) => SiteCompleteness
+}
+
 /** What an answer came to, for its envelope. */
 interface Counts {
   readonly scanned: number
@@ -62,7 +67,10 @@ interface OpenQuery extends LastingQuery {
 /** Runs queries under the node's bounds: so many at once, each with a deadline, none for a client that has gone. */
 export interface Queries {
   readonly running: RunningQueries
-  run<T>(asking: Asking, query: (signal: AbortSignal, range: TimeRange) => Promise<T>): Promise<Outcome<T>>
+  run<T>(
+    asking: Asking & Missing<T>,
+    query: (signal: AbortSignal, range: TimeRange) => Promise<T>,
+  ): Promise<Outcome<T>>
   /** For an answer of many pages. */
   open(asking: Omit<Asking, 'timeoutMs' | 'narrow'>): OpenQuery
   /** For a stream without an end. */
@@ -100,7 +108,7 @@ export function createQueries(needs: Needs): Queries {
   return {
     running,
     async run(asking, query) {
-      const { plan, timeoutMs, narrow } = asking
+      const { plan, timeoutMs, narrow, missing } = asking
       const listed = list(asking)
       const meta = stopwatch(listed.id, asking)
       try {
@@ -108,9 +116,12 @@ export function createQueries(needs: Needs): Queries {
           admission.run(signal, async () => {
             listed.start()
             const range = narrow === undefined ? asking.range : await narrow(signal)
-            const judge = judging(needs, { plan, range })
+            const ledger = ledgerOf(needs, { plan, range })
             const answer = await query(signal, range)
-            const judged = await judge()
+            const judged =
+              missing === undefined
+                ? await withPurges(needs, { plan, range, ledger })
+                : new Map([...ledger].map(([name, of]) => [name, missing(of, answer)]))
             return { answer, range, meta: (counts) => meta(range, judged, counts) }
           }),
         )
@@ -140,15 +151,32 @@ export function createQueries(needs: Needs): Queries {
  * neither can call an answer complete that is not.
  */
 export function judging(
-  { completeness, holds, store }: Pick<Services, 'completeness' | 'holds' | 'store'>,
-  { plan, range }: { readonly plan: QueryPlan; readonly range: TimeRange },
+  needs: Pick<Services, 'completeness' | 'holds' | 'store'>,
+  question: Judging,
 ): () => Promise<Judged> {
-  const judged = askedSites(plan, holds).map((site) => [site, completeness.judge(range, site)] as const)
-  return async () => {
-    const purged = await store.purged({ plan, range })
-    const ofSite = (site: string) => purged.filter((one) => one.site === undefined || one.site === site)
-    return new Map(judged.map(([site, of]) => [site, withPurged(of, ofSite(site), range)]))
-  }
+  const ledger = ledgerOf(needs, question)
+  return () => withPurges(needs, { ...question, ledger })
+}
+
+interface Judging {
+  readonly plan: QueryPlan
+  readonly range: TimeRange
+}
+
+function ledgerOf(
+  { completeness, holds }: Pick<Services, 'completeness' | 'holds'>,
+  { plan, range }: Judging,
+): Judged {
+  return new Map(askedSites(plan, holds).map((site) => [site, completeness.judge(range, site)]))
+}
+
+async function withPurges(
+  { store }: Pick<Services, 'store'>,
+  { plan, range, ledger }: Judging & { readonly ledger: Judged },
+): Promise<Judged> {
+  const purged = await store.purged({ plan, range })
+  const ofSite = (site: string) => purged.filter((one) => one.site === undefined || one.site === site)
+  return new Map([...ledger].map(([site, of]) => [site, withPurged(of, ofSite(site), range)]))
 }
 
 interface Answered extends Counts {

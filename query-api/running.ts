@@ -13,6 +13,7 @@ export const QUERY_KINDS = [
   'explain',
   'export',
   'tail',
+  'metrics',
 ] as const
 export type QueryKind = (typeof QUERY_KINDS)[number]
 

@@ -14,7 +14,18 @@ import { createFakeClock } from '../../support/fake-clock.ts'
 import { askable, bearer, createNode, sha256 } from './node.ts'
 
 /** The whole list: a route that is added to it is reachable by everybody. */
-const PUBLIC = ['GET /', 'GET /__heartbeat__', 'GET /__lbheartbeat__', 'GET /__version__', 'POST /v1/session']
+const PUBLIC = [
+  'GET /',
+  'GET /__heartbeat__',
+  'GET /__lbheartbeat__',
+  'GET /__version__',
+  'GET /boards',
+  'GET /boards/:name',
+  'GET /charts',
+  'GET /collectors',
+  'GET /hosts',
+  'POST /v1/session',
+]
 
 const nameOf = ({ method, url }: Pick<RouteFacts, 'method' | 'url'>) => `${method} ${url}`
 
@@ -23,6 +34,7 @@ function requestFor({ method, url }: RouteFacts): InjectOptions {
   const bodies: Readonly<Record<string, InjectOptions>> = {
     '/v1/batches': { payload: Buffer.from('frame'), headers: { 'content-type': 'application/octet-stream' } },
     '/v1/marks': { payload: mark },
+    '/v1/health': { payload: report },
     '/v1/import': { payload: '{}\n', headers: { 'content-type': 'application/x-ndjson' } },
   }
   return {
@@ -47,6 +59,33 @@ const mark = {
   sentAtMs: 1,
   readAgeMs: null,
   epochs: [{ epoch: '0'.repeat(32), lastSeq: 0, spoolLow: 1, pending: [] }],
+}
+
+const report = {
+  v: 1,
+  collector: 'c1',
+  host: 'h',
+  tier: '',
+  sentAtMs: 1,
+  intervalMs: 1_000,
+  facts: null,
+  checks: [],
+  status: {
+    id: 'c1',
+    version: '1',
+    startedAtMs: 1,
+    rssBytes: 1,
+    cpuBusy: 0,
+    spoolBytes: 0,
+    spoolBytesMax: 1,
+    spoolBatches: 0,
+    behindBytes: 0,
+    files: 0,
+    held: null,
+    drops: {},
+    destinations: [],
+    statsd: null,
+  },
 }
 
 describe('the route table', () => {

@@ -1,12 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { onTestFinished } from 'vitest'
+import { createMemoryMetricStore } from '../../../adapters/metric-store-memory.ts'
 import { createPrometheusMetrics } from '../../../adapters/metrics-prometheus.ts'
 import { createMemoryStore } from '../../../adapters/store-memory.ts'
-import { ROLES, parseConfig } from '../../../core/config.ts'
+import { ROLES, metricRetentionOf, parseConfig } from '../../../core/config.ts'
 import type { Config, Role } from '../../../core/config.ts'
 import { batchIdPrefix, eventId, streamId } from '../../../core/event-id.ts'
 import type { SiteCompleteness } from '../../../core/ledger/types.ts'
-import type { Clock, Completeness, Logger, Store } from '../../../core/ports.ts'
+import type { MetricPoint, Series } from '../../../core/metrics/types.ts'
+import type { Clock, Completeness, Logger, MetricStore, Store } from '../../../core/ports.ts'
 import type { LogRecord } from '../../../core/record.ts'
 import { createAccess } from '../../../query-api/access/access.ts'
 import { buildApp } from '../../../query-api/app.ts'
@@ -38,6 +40,7 @@ export async function createNode(changes: Partial<Services> = {}, query: Partial
     site: SITE,
     holds: [SITE],
     store: createMemoryStore(),
+    metricStore: createMemoryMetricStore({ retention: metricRetentionOf(config), clock }),
     health: { hosts: () => [] },
     completeness: createCompleteness(),
     intake: { batch: async () => 'stored', mark: async () => {}, health: () => {} },
@@ -64,7 +67,12 @@ export async function createNode(changes: Partial<Services> = {}, query: Partial
 
 /** A route with the parameters that it cannot do without. */
 export function askable(url: string, id = 'e1'): string {
-  const needed: Readonly<Record<string, string>> = { '/v1/top': '?field=host', '/v1/context': `?id=${id}` }
+  const needed: Readonly<Record<string, string>> = {
+    '/v1/top': '?field=host',
+    '/v1/context': `?id=${id}`,
+    '/v1/metrics/query': '?name=shop.orders',
+    '/v1/metrics/tags': '?name=shop.orders',
+  }
   return url + (needed[url] ?? '')
 }
 
@@ -134,6 +142,31 @@ function emptyRecord(id: string): LogRecord {
     host: 'web-1',
     site: SITE,
   }
+}
+
+/** Of a point, what a test wants to be different: by default a counter that went up by one a second before NOW_MS. */
+export function metricPoint(
+  name: string,
+  { kind = 'counter', tags = {}, ...values }: Partial<MetricPoint & Series> = {},
+): MetricPoint {
+  const point = {
+    startMs: NOW_MS - 10_000,
+    stepMs: 10_000,
+    count: 1,
+    sum: 1,
+    min: 1,
+    max: 1,
+    last: 1,
+    sketch: null,
+  }
+  return { series: { name, kind, tags: { host: 'web-1', site: SITE, ...tags } }, ...point, ...values }
+}
+
+/** Stores one batch with these points. */
+export async function fillMetrics(store: MetricStore, points: readonly MetricPoint[]): Promise<void> {
+  batches += 1
+  const key = { site: SITE, collector: 'c1', epoch: '0'.repeat(32), seq: batches }
+  await store.append({ key, points }, new AbortController().signal)
 }
 
 /** Waits for what another part does by itself; fails after 15 seconds. */
