@@ -4,6 +4,7 @@ import type { Clock, Logger, Metrics, TransportSender } from '../core/ports.ts'
 import type { Drop } from '../core/wire.ts'
 import { createBatcher } from './batcher.ts'
 import { createFileSource, type FileSourceStatus } from './file-source.ts'
+import { createHostWatch } from './host-watch.ts'
 import { createMarks } from './marks.ts'
 import { createShipper, type DestinationStatus } from './shipper.ts'
 import type { Source } from './source.ts'
@@ -13,6 +14,8 @@ import { createStreamSource } from './stream-source.ts'
 
 export interface CollectorOptions {
   readonly config: Config['collector']
+  /** Of the program. */
+  readonly version: string
   readonly spool: Spool
   readonly senders: ReadonlyMap<string, TransportSender>
   readonly clock: Clock
@@ -55,7 +58,7 @@ export function createCollector(options: CollectorOptions): Collector {
   const { spool, senders, clock, log, metrics, random = Math.random, announce = () => undefined } = options
   const config = boundedConfig(options.config)
   const { host } = config
-  const onNumbered = countBatches(metrics)
+  const { onNumbered, drops } = countBatches(metrics)
   const batcher = createBatcher({ spool, host, bounds: config.batch, clock, log, random, onNumbered })
   const files = createFileSource({ config, positions: spool.positions(), batcher, clock, log })
   const sources: Source[] = [files]
@@ -72,6 +75,21 @@ export function createCollector(options: CollectorOptions): Collector {
   )
   const reading = createReadAge({ sources, numbered: () => batcher.numbered(), clock })
   const marks = createMarks({ spool, host, senders, readAgeMs: reading.ageMs, clock, log })
+  const status = (): CollectorStatus => ({
+    collector: spool.collector,
+    host,
+    epoch: spool.epoch,
+    readAgeMs: reading.ageMs(),
+    held: batcher.stats().held,
+    files: files.status(),
+    statsd: statsd?.status() ?? null,
+    spool: spool.stats(),
+    destinations: shippers.map((shipper) => shipper.status()),
+  })
+  const watch = createHostWatch({
+    ...{ ...options, config, collector: spool.collector, batcher, drops, random, status },
+    ...(statsd === null ? {} : { takeMetrics: (lines: string) => statsd.take(lines) }),
+  })
   addGauges(metrics, { spool, files, heldMs: () => batcher.stats().heldMs })
 
   return {
@@ -80,9 +98,10 @@ export function createCollector(options: CollectorOptions): Collector {
       await Promise.all(sources.map((source) => source.start()))
       reading.start()
       marks.start()
+      watch.start()
     },
     async stop(signal) {
-      await Promise.all(sources.map((source) => source.stop()))
+      await Promise.all([...sources.map((source) => source.stop()), watch.stopChecks()])
       try {
         await Promise.all([batcher.flush(signal), statsd?.numbered(signal)])
         await Promise.all(shippers.map((shipper) => shipper.drained(signal)))
@@ -94,19 +113,9 @@ export function createCollector(options: CollectorOptions): Collector {
       }
       reading.stop()
       await Promise.all(shippers.map((shipper) => shipper.stop()))
-      await marks.stop()
+      await Promise.all([marks.stop(), watch.stop()])
     },
-    status: () => ({
-      collector: spool.collector,
-      host,
-      epoch: spool.epoch,
-      readAgeMs: reading.ageMs(),
-      held: batcher.stats().held,
-      files: files.status(),
-      statsd: statsd?.status() ?? null,
-      spool: spool.stats(),
-      destinations: shippers.map((shipper) => shipper.status()),
-    }),
+    status,
   }
 }
 
@@ -159,18 +168,29 @@ function createReadAge({
   }
 }
 
-function countBatches(metrics: Metrics): (draft: BatchDraft) => void {
+/** Counts batches and what is in them; `drops` are those since the start. */
+function countBatches(metrics: Metrics): {
+  onNumbered(draft: BatchDraft): void
+  drops(): Readonly<Record<string, number>>
+} {
   const batches = metrics.counter('noctule_collector_batches_total', 'Batches numbered.')
   const lines = metrics.counter('noctule_collector_lines_total', 'Lines numbered.')
   const bytes = metrics.counter('noctule_collector_bytes_total', 'Bytes of the lines numbered.')
   const drops = metrics.counter('noctule_collector_drops_total', 'Losses noticed before numbering.', [
     'reason',
   ])
-  return ({ header, body }) => {
-    batches.add(1)
-    lines.add(header['records'] as number)
-    bytes.add(body.length)
-    for (const { reason } of header['drops'] as readonly Drop[]) drops.add(1, { reason })
+  const dropped: Record<string, number> = {}
+  return {
+    drops: () => dropped,
+    onNumbered({ header, body }) {
+      batches.add(1)
+      lines.add(header['records'] as number)
+      bytes.add(body.length)
+      for (const { reason, records } of header['drops'] as readonly Drop[]) {
+        drops.add(1, { reason })
+        dropped[reason] = (dropped[reason] ?? 0) + (records ?? 1)
+      }
+    },
   }
 }
 

@@ -8,6 +8,8 @@ import { openSpool } from './spool/spool.ts'
 
 export interface OpenCollectorOptions {
   readonly config: Config['collector']
+  /** Of the program. */
+  readonly version: string
   readonly senders: ReadonlyMap<string, TransportSender>
   readonly fs: Fs
   /** Folder of the spool. */
@@ -20,8 +22,13 @@ export interface OpenCollectorOptions {
   readonly announce: (line: string) => void
 }
 
+export interface CollectorPart extends Part {
+  /** UDP port on which it takes statsd; null: it takes none. */
+  statsdPort(): number | null
+}
+
 /** The collector with its spool as a part of the program. Throws BAD_CONFIG when there is nowhere to deliver to. */
-export async function openCollector(options: OpenCollectorOptions): Promise<Part> {
+export async function openCollector(options: OpenCollectorOptions): Promise<CollectorPart> {
   const { config, senders, announce } = options
   const destinations = [...senders.keys()]
   if (destinations.length === 0) {
@@ -35,6 +42,7 @@ export async function openCollector(options: OpenCollectorOptions): Promise<Part
   const collector = createCollector({ ...options, spool })
   return {
     name: 'collector',
+    statsdPort: () => collector.status().statsd?.port ?? null,
     async start() {
       await collector.start()
       announce(`collecting on ${config.host} for ${destinations.join(', ')}`)

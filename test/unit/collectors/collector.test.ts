@@ -40,7 +40,10 @@ async function setUp({ down = false } = {}) {
   const files = [{ paths: [join(dir, '**/*.log')], exclude: [], labels: {} }]
   const config = { ...parseConfig(null, { NOCTULE_STATSD_PORT: '0' }).collector, host: 'web-1', files }
   const senders = new Map([['d', sender]])
-  const collector = createCollector({ config, spool, senders, clock: systemClock, log: quietLog, metrics })
+  const collector = createCollector({
+    ...{ config, version: '1.2.3', spool, senders },
+    ...{ clock: systemClock, log: quietLog, metrics },
+  })
   await collector.start()
   const until = (holds: () => void) => vi.waitFor(holds, { interval: 2, timeout: 5_000 })
   return { dir, spool, texts, marks, counts, collector, until, cleanUp: () => rm(dir, { recursive: true }) }
