@@ -90,7 +90,8 @@ async function run(role: Role, options: { config?: string }): Promise<void> {
     const senders = await openSenders(context, node.intake)
     const { stdin } = process
     const dir = dataPaths(config).spool
-    parts.push(await openCollector({ ...context, config: config.collector, senders, dir, stdin, announce }))
+    const own = { config: config.collector, version }
+    parts.push(await openCollector({ ...context, ...own, senders, dir, stdin, announce }))
   }
   parts.push(metrics.sender)
   const exit = (code: number) => process.exit(code)
