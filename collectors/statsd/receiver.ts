@@ -40,6 +40,7 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   async function startFlush(): Promise<void> {
     aggregation.lost('kernel', await listening.drops())
     flush = { boundaryMs, chunks: aggregation.flush(boundaryMs)[Symbol.iterator]() }
+    nextChunk() // Only now the interval is closed.
   }
 
   function nextChunk(): void {
