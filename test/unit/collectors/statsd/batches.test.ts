@@ -93,7 +93,7 @@ test('a bounded number of flushes waits; then the oldest is dropped and counted'
 test('what is with the spool is not dropped; when the spool refuses it, it is', async () => {
   const { clock, spool, add, texts, lost } = setUp()
   const asked: PromiseWithResolvers<void>[] = []
-  const { append } = spool
+  const append = spool.append.bind(spool)
   spool.append = async (draft, changes) => {
     const answer = Promise.withResolvers<void>()
     asked.push(answer)

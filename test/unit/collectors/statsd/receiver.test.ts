@@ -86,7 +86,7 @@ function setUp({ nowMs = START_MS + 2_500 } = {}) {
 test('flushes are aligned to the clock, and nothing waits beyond them', async () => {
   const { sent, waits, flushes, turns } = setUp()
   sent.push('a')
-  await turns(1 + 7_500 / 50) // The last wait ends at the boundary.
+  await turns(1 + 7_500 / 50 - 1) // The next wait ends at the boundary.
   expect(flushes()).toEqual([])
   await turns(2)
   expect(flushes()).toEqual([[FLUSH_MS, 'a'], [FLUSH_MS]])
