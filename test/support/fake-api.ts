@@ -2,7 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join, resolve } from 'node:path'
+import type { Board } from '../../dashboards/src/api/boards.ts'
+import type { ApiLost } from '../../dashboards/src/api/metrics.ts'
 import type { AnswerMeta, ApiCompleteness, LogRecord, SiteAnswer } from '../../dashboards/src/api.ts'
+import { collectorsAnswer, hostsAnswer, type FakeHost } from './fake-hosts.ts'
+import { metricNames, metricTags, metricValues, type FakeSeries } from './fake-metrics.ts'
 
 /** A run may build the dashboards into a folder of its own. */
 const DIST = resolve(process.env['DASHBOARDS_DIST'] ?? join(import.meta.dirname, '../../dashboards/dist'))
@@ -26,6 +30,10 @@ interface Script {
   /** Cookies are accepted. */
   sessions: boolean
   records: LogRecord[]
+  series: readonly FakeSeries[]
+  lost: ApiLost
+  hosts: readonly FakeHost[]
+  boards: readonly Board[]
   /** What the ledger says, by site. */
   sites: Record<string, ApiCompleteness & { status?: string; error?: string }>
   /** Every search, histogram and tail is answered with this. */
@@ -59,6 +67,10 @@ export async function startFakeApi(): Promise<FakeApi> {
     code: 'good-code',
     sessions: true,
     records: [],
+    series: [],
+    lost: { total: 0, byReason: {} },
+    hosts: [],
+    boards: [],
     sites: { 'eu-west': coveredNow() },
     problem: null,
     hold: Promise.resolve(),
@@ -89,6 +101,8 @@ export async function startFakeApi(): Promise<FakeApi> {
     if (script.problem !== null) return sendProblem(response, script.problem)
     if (url.pathname === '/v1/tail') return tails.open(request, response, url.searchParams.get('q') ?? '')
     await script.hold
+    const more = otherAnswer(script, url)
+    if (more !== null) return sendJson(response, more)
     if (url.pathname === '/v1/search') return sendJson(response, searchAnswer(script, url.searchParams))
     return sendJson(response, histogramAnswer(script, url.searchParams))
   }
@@ -247,6 +261,29 @@ function metaOf(
     complete: sites.every(([, site]) => site.complete && site.status === 'ok'),
     completeTo: ends.toSorted((a, b) => a.localeCompare(b))[0] || null,
     sites: Object.fromEntries(sites),
+  }
+}
+
+/** What pages besides the search ask; null: something else was asked. */
+function otherAnswer(script: Script, { pathname, searchParams: asked }: URL): object | null {
+  const range = () => ({ fromMs: timeOf(asked.get('from'), 'now-1h'), toMs: timeOf(asked.get('to'), 'now') })
+  switch (pathname) {
+    case '/v1/metrics/query': {
+      const values = metricValues(script.series, asked, { ...range(), lost: script.lost })
+      return { ...values, meta: metaOf(script, { ...range(), returned: 0 }) }
+    }
+    case '/v1/metrics/names':
+      return metricNames(script.series, asked)
+    case '/v1/metrics/tags':
+      return metricTags(script.series, asked)
+    case '/v1/boards':
+      return { boards: script.boards }
+    case '/v1/hosts':
+      return hostsAnswer(script.hosts, asked)
+    case '/v1/collectors':
+      return collectorsAnswer(script.hosts)
+    default:
+      return null
   }
 }
 
