@@ -20,20 +20,23 @@ import { createRefresher } from './store-elastic/refresher.ts'
 import { createPolicies, createSlots } from './store-elastic/slots.ts'
 import { statsOf } from './store-elastic/stats.ts'
 
-export interface ElasticOptions {
+export interface ElasticConnectionOptions {
   /** URLs; the next one is tried when one does not answer. */
   readonly nodes: readonly string[]
-  /** Starts the name of every index, alias and template. */
-  readonly prefix: string
   readonly auth: { readonly apiKey: string } | { readonly username: string; readonly password: string } | null
   /** PEM text of the authority that signed the nodes' certificates; null: those that Node trusts. */
   readonly ca: string | null
+  readonly requestTimeoutMs: number
+}
+
+export interface ElasticOptions extends ElasticConnectionOptions {
+  /** Starts the name of every index, alias and template. */
+  readonly prefix: string
   /** Of each new index. */
   readonly shards: number
   readonly replicas: number
   /** Records are searchable, and acknowledged, so long after they came, at the latest twice as long. */
   readonly refreshMs: number
-  readonly requestTimeoutMs: number
   readonly retention: Retention
   readonly clock: Clock
   readonly log: Logger
@@ -56,7 +59,7 @@ const LEDGER_WRITES_PER_REFRESH = 5
  */
 export async function openElasticStore(options: ElasticOptions): Promise<ElasticStore> {
   const log = options.log.child({ store: 'elasticsearch' })
-  const { client, elastic, outcome } = connect(options)
+  const { client, elastic, outcome } = connectElastic(options)
   const parts = createParts({ ...options, log }, elastic)
   const readiness = createReadiness({ clock: options.clock, log, outcome, prepare: () => begin(parts) })
   await readiness.begin()
@@ -68,7 +71,8 @@ export async function openElasticStore(options: ElasticOptions): Promise<Elastic
   return { ...guarded(store, () => readiness.assertReady()), status: () => readiness.status() }
 }
 
-function connect({ nodes, auth, ca, requestTimeoutMs }: ElasticOptions) {
+/** A client of its own, and what its last answer says of Elasticsearch. Who connects closes the client. */
+export function connectElastic({ nodes, auth, ca, requestTimeoutMs }: ElasticConnectionOptions) {
   const client = new Client({
     nodes: [...nodes],
     ...(auth === null ? {} : { auth }),
@@ -156,7 +160,7 @@ async function close({ news, appender, bulk, ledger, purger }: Parts, clock: Clo
 }
 
 /** Waits for it, but not for ever. */
-async function atMost(clock: Clock, work: Promise<void>): Promise<void> {
+export async function atMost(clock: Clock, work: Promise<void>): Promise<void> {
   const late = new AbortController()
   const waited = clock.sleep(CLOSE_WITHIN_MS, late.signal).catch(() => undefined)
   await Promise.race([work.catch(() => undefined), waited])
@@ -192,7 +196,7 @@ function guarded(store: Store, assertReady: () => void): Store {
   }
 }
 
-function once(run: () => Promise<void>): () => Promise<void> {
+export function once(run: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | null = null
   return () => (running ??= run())
 }

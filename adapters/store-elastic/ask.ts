@@ -72,7 +72,10 @@ export function askOnce({ elastic, logs, signal }: Asking): Ask {
 }
 
 /** For a question that takes more: all of them are answered from one moment. */
-export async function atOneMoment<T>(asking: Asking, run: (ask: Ask) => Promise<T>): Promise<T> {
+export async function atOneMoment<T>(
+  asking: Pick<Asking, 'elastic' | 'logs' | 'signal'>,
+  run: (ask: Ask) => Promise<T>,
+): Promise<T> {
   const { elastic, logs, signal } = asking
   const path = `/${encodeURIComponent(logs)}/_pit`
   const query = { keep_alive: KEEP_ALIVE }

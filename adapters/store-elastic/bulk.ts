@@ -26,8 +26,8 @@ export class DocumentsRefused extends Error {
 
 /** Writes documents, those of several jobs together. What is there already counts as created. */
 export interface BulkWriter {
-  /** Resolves once all are durable. Rejects with DocumentsRefused, or with a ServiceError: some may be there then. */
-  write(job: BulkJob): Promise<void>
+  /** Resolves once all are durable, with how many were there already. Rejects with DocumentsRefused, or with a ServiceError: some may be there then. */
+  write(job: BulkJob): Promise<number>
   close(): void
 }
 
@@ -48,10 +48,11 @@ interface Running {
   readonly job: BulkJob
   readonly startedMs: number
   left: number
+  existing: number
   readonly refused: number[]
   refusal: string
   ended: boolean
-  readonly resolve: () => void
+  readonly resolve: (existing: number) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -141,6 +142,7 @@ export function createBulkWriter({ elastic, clock }: { elastic: Elastic; clock: 
       }
       const { status, error } = result
       if (error === undefined || status === 409) {
+        if (status === 409) one.of.existing += 1
         done(one.of, 1)
         continue
       }
@@ -231,18 +233,19 @@ export function createBulkWriter({ elastic, clock }: { elastic: Elastic; clock: 
   function end(of: Running, error: unknown): void {
     if (of.ended) return
     of.ended = true
-    if (error === null) of.resolve()
+    if (error === null) of.resolve(of.existing)
     else of.reject(error)
   }
 
   return {
     write(job) {
-      const { promise, resolve, reject } = Promise.withResolvers<void>()
-      if (job.count === 0) return Promise.resolve()
+      const { promise, resolve, reject } = Promise.withResolvers<number>()
+      if (job.count === 0) return Promise.resolve(0)
       const of = {
         job,
         startedMs: clock.monotonicMs(),
         left: job.count,
+        existing: 0,
         refused: [],
         refusal: '',
         ended: false,

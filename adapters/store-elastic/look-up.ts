@@ -44,7 +44,7 @@ export async function lookUpBatch(
   const own = new Map<string, DocumentAt>()
   const foreign: DocumentAt[] = []
   let top = 0
-  await elastic.request({ method: 'POST', path: `/${names.logs}/_refresh` })
+  await elastic.request({ method: 'POST', path: `/${names.all}/_refresh` })
   for (let after: unknown[] | undefined, more = true; more;) {
     const body = {
       size: PAGE,
@@ -54,7 +54,7 @@ export async function lookUpBatch(
       track_total_hits: false,
       ...(after === undefined ? {} : { search_after: after }),
     }
-    const path = `/${names.logs}/_search`
+    const path = `/${names.all}/_search`
     const answer = await elastic.request<SearchAnswer>({ method: 'POST', path, body })
     const { timed_out: timedOut, _shards: shards, hits } = answer
     if (timedOut || shards.failed > 0)

@@ -104,7 +104,7 @@ function separators(): string[] {
 /** For every index with records, whoever makes it. Refreshes are ordered by the writer, so that it knows what is searchable. */
 export function logsTemplate(names: Names, { shards, replicas }: MappingOptions): object {
   return {
-    index_patterns: [names.logs],
+    index_patterns: [names.all],
     priority: 500,
     version: MAPPING_VERSION,
     template: {

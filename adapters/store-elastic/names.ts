@@ -9,15 +9,10 @@ export interface SlotName {
 /** Start of the slot of what is older than any other slot. */
 export const OLDER_SLOT_MS = -8.64e15
 
-/** Every name that a store uses inside Elasticsearch. */
-export interface Names {
-  /** Pattern of all indices with records, to search in. */
-  readonly logs: string
-  /** Index of the ledger documents. */
-  readonly ledger: string
-  /** Names of the index templates. */
-  readonly logsTemplate: string
-  readonly ledgerTemplate: string
+/** Names of indices that hold a slot each. */
+export interface SlotNames {
+  /** Pattern of all of them, to search in. */
+  readonly all: string
   /** Name of an index; at most 255 bytes. */
   index(slot: SlotName): string
   /** The alias that it is written through: nothing but ensureSlot makes an index. */
@@ -26,17 +21,32 @@ export interface Names {
   parse(index: string): SlotName | null
 }
 
+/** Every name that a store of records uses inside Elasticsearch. */
+export interface Names extends SlotNames {
+  /** Index of the ledger documents. */
+  readonly ledger: string
+  /** Names of the index templates. */
+  readonly logsTemplate: string
+  readonly ledgerTemplate: string
+}
+
 /** Elasticsearch takes no longer names; the prefix, the slot and `-write` need some of it. */
 const PART_BYTES_MAX = 100
 const OLDER = 'older'
 
 export function createNames(prefix: string): Names {
-  const start = `${prefix}-logs-`
   return {
-    logs: `${start}*`,
+    ...createSlotNames(`${prefix}-logs-`),
     ledger: `${prefix}-ledger`,
     logsTemplate: `${prefix}-logs`,
     ledgerTemplate: `${prefix}-ledger`,
+  }
+}
+
+/** `start`: what every name begins with. */
+export function createSlotNames(start: string): SlotNames {
+  return {
+    all: `${start}*`,
     // The class has no hyphen after escaping, so that site and class are told apart.
     index: (slot) => `${start}${escaped(slot.site)}-${escaped(slot.class, '-')}-${slotText(slot.slotMs)}`,
     alias: (index) => `${index}-write`,

@@ -21,7 +21,7 @@ export async function prepareIndices(elastic: Elastic, names: Names, options: Ma
 }
 
 /** A newer version of this program may have put its own: that one stays. */
-async function putTemplate(elastic: Elastic, name: string, body: object): Promise<void> {
+export async function putTemplate(elastic: Elastic, name: string, body: object): Promise<void> {
   const path = `/_index_template/${encodeURIComponent(name)}`
   const found = await elastic.request<Templates>({ method: 'GET', path }).catch((error: unknown) => {
     if (error instanceof ElasticFailure && error.status === 404) return { index_templates: [] }
@@ -31,7 +31,7 @@ async function putTemplate(elastic: Elastic, name: string, body: object): Promis
   if (version <= MAPPING_VERSION) await elastic.request({ method: 'PUT', path, body })
 }
 
-async function makeLedgerIndex(elastic: Elastic, names: Names): Promise<void> {
+export async function makeLedgerIndex(elastic: Elastic, names: Pick<Names, 'ledger'>): Promise<void> {
   try {
     await elastic.request({ method: 'PUT', path: `/${encodeURIComponent(names.ledger)}`, body: {} })
   } catch (error) {
@@ -42,7 +42,7 @@ async function makeLedgerIndex(elastic: Elastic, names: Names): Promise<void> {
 
 async function addFields(elastic: Elastic, names: Names): Promise<void> {
   const query = { filter_path: '*.mappings._meta' }
-  const found = await elastic.request<Mappings>({ method: 'GET', path: `/${names.logs}/_mapping`, query })
+  const found = await elastic.request<Mappings>({ method: 'GET', path: `/${names.all}/_mapping`, query })
   for (const [index, { mappings }] of Object.entries(found)) {
     const { _meta: meta } = mappings
     if (names.parse(index) === null || (meta?.noctule ?? 0) >= MAPPING_VERSION) continue

@@ -47,7 +47,7 @@ export function createElasticQueries(options: ElasticQueriesOptions): ElasticQue
     signal.throwIfAborted()
     return {
       elastic,
-      logs: names.logs,
+      logs: names.all,
       hidden: await hidden(),
       patterns: PATTERNS[0],
       numbersMax: quantileNumbersMax,

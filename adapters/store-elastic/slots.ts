@@ -5,7 +5,7 @@ import type { Retention, RetentionClass } from '../../core/retention.ts'
 import type { Elastic } from './elastic.ts'
 import { ElasticFailure } from './failures.ts'
 import { OLDER_SLOT_MS } from './names.ts'
-import type { Names, SlotName } from './names.ts'
+import type { SlotName, SlotNames } from './names.ts'
 
 /** What is kept for ever has no slot of its own when it comes this late: odd times must not make an index a day. */
 const OLDER_AFTER_MS = 30 * 86_400_000
@@ -67,8 +67,8 @@ export interface Slots {
 
 interface SlotsOptions {
   readonly elastic: Elastic
-  readonly names: Names
-  readonly policies: Policies
+  readonly names: SlotNames
+  readonly policies: Pick<Policies, 'purgeAtMs'>
   readonly clock: Clock
   readonly log: Logger
 }
@@ -113,7 +113,7 @@ export function createSlots({ elastic, names, policies, clock, log }: SlotsOptio
         flat_settings: false,
         expand_wildcards: 'open,hidden',
       }
-      const path = `/${names.logs}/_settings/index.uuid`
+      const path = `/${names.all}/_settings/index.uuid`
       const found = await elastic.request<object>({ method: 'GET', path, query })
       const indices = Object.keys(found).filter((index) => names.parse(index) !== null)
       for (const index of known.keys()) if (!indices.includes(index)) known.delete(index)

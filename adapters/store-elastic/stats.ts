@@ -3,7 +3,7 @@ import { RECORD_FIELDS } from '../../core/record.ts'
 import type { HeldValues } from '../store-purged.ts'
 import type { Elastic } from './elastic.ts'
 import { ElasticFailure } from './failures.ts'
-import type { Names } from './names.ts'
+import type { Names, SlotNames } from './names.ts'
 import type { Policies } from './slots.ts'
 
 /** Different services that are told of an index; with more, all are possible. */
@@ -81,9 +81,9 @@ async function count(elastic: Elastic, indices: string, body: object): Promise<S
   return found
 }
 
-export async function indexSizes(elastic: Elastic, names: Names): Promise<readonly IndexSize[]> {
+export async function indexSizes(elastic: Elastic, names: SlotNames): Promise<readonly IndexSize[]> {
   const query = { format: 'json', bytes: 'b', h: 'index,docs.count,store.size,segments.count' }
-  const path = `/_cat/indices/${names.logs}`
+  const path = `/_cat/indices/${names.all}`
   const rows = await elastic.request<readonly Record<string, string | null>[]>({ method: 'GET', path, query })
   return rows.flatMap((row) => {
     const index = row['index'] ?? ''
@@ -111,7 +111,7 @@ export async function statsOf({ elastic, names, policies, hidden, purged }: Stat
   const gone = hidden()
   const query = { bool: { must_not: [{ terms: { _index: gone } }] } }
   const [found, sizes] = await Promise.all([
-    count(elastic, names.logs, { query, aggs: RANGE }),
+    count(elastic, names.all, { query, aggs: RANGE }),
     indexSizes(elastic, names),
   ])
   const kept = sizes.filter(({ index }) => !gone.includes(index))

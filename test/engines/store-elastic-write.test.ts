@@ -116,8 +116,8 @@ function losses(): void {
     const names = createNames(world.prefix)
     await expect
       .poll(async () => {
-        await askElastic('POST', `/${names.logs}/_refresh`)
-        return await askElastic('GET', `/${names.logs}/_count`)
+        await askElastic('POST', `/${names.all}/_refresh`)
+        return await askElastic('GET', `/${names.all}/_count`)
       }, PATIENT)
       .toMatchObject({ count: half.kept })
     const elsewhere: Retention = {
@@ -147,8 +147,8 @@ function losses(): void {
     const names = createNames(world.prefix)
     await expect
       .poll(async () => {
-        await askElastic('POST', `/${names.logs}/_refresh`)
-        return await askElastic('GET', `/${names.logs}/_count`)
+        await askElastic('POST', `/${names.all}/_refresh`)
+        return await askElastic('GET', `/${names.all}/_count`)
       }, PATIENT)
       .toMatchObject({ count: 5 })
     const store = await world.open({ direct: true })
@@ -169,11 +169,11 @@ function losses(): void {
       code: 'RECORD_REFUSED',
       details: { index: 1 },
     })
-    await askElastic('POST', `/${names.logs}/_refresh`)
-    expect(await askElastic('GET', `/${names.logs}/_count`)).toMatchObject({ count: 0 })
+    await askElastic('POST', `/${names.all}/_refresh`)
+    expect(await askElastic('GET', `/${names.all}/_count`)).toMatchObject({ count: 0 })
     const without = { ...batch, records: batch.records.filter((_, at) => at !== 1) }
     expect(await store.append(without, never)).toBe('stored')
-    expect(await askElastic('GET', `/${names.logs}/_count`)).toMatchObject({ count: 2 })
+    expect(await askElastic('GET', `/${names.all}/_count`)).toMatchObject({ count: 2 })
   })
 }
 
@@ -196,7 +196,7 @@ function outages(): void {
     const store = await world.open()
     await store.append(storedBatch(lines(2)), never)
     const block = (write: boolean) =>
-      askElastic('PUT', `/${names.logs}/_settings`, { 'index.blocks.write': write })
+      askElastic('PUT', `/${names.all}/_settings`, { 'index.blocks.write': write })
     await block(true)
     const batch = storedBatch([{ timeMs: 5, message: 'line 2' }], { seq: 2 })
     await expect(store.append(batch, never)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' })
@@ -264,7 +264,7 @@ function deletions(): void {
       'stored',
     ])
     expect(await all(store)).toHaveLength(4)
-    const mapping = (await askElastic('GET', `/${names.logs}/_mapping`)) as Record<string, object>
+    const mapping = (await askElastic('GET', `/${names.all}/_mapping`)) as Record<string, object>
     expect(Object.values(mapping)).toMatchObject([{ mappings: { dynamic: 'false' } }])
   })
 

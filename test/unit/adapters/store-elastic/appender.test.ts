@@ -29,7 +29,7 @@ function createParts() {
       async leave() {},
       close() {},
     },
-    bulk: { write: () => new Promise<void>((resolve) => bulks.push(resolve)), close() {} },
+    bulk: { write: () => new Promise<number>((resolve) => bulks.push(() => resolve(0))), close() {} },
     refresher: { async refreshed() {} },
     slots: {
       ensure: async () => 'index',
