@@ -4,7 +4,7 @@ import type { Colours } from '../hooks/use-colours.ts'
 import { DASHES, type ChartData } from '../model/chart-lines.ts'
 import type { Span } from '../model/coverage.ts'
 import { timeTicks } from '../model/histogram.ts'
-import { writeMeasure } from '../model/units.ts'
+import { writeMeasure, type Measure } from '../model/units.ts'
 
 /** Custom properties that a plot is drawn with. */
 export const PLOT_COLOURS = [
@@ -22,6 +22,11 @@ export const PLOT_COLOURS = [
 
 const PIXELS_PER_TIME_TICK = 110
 const PIXELS_PER_VALUE_TICK = 34
+/** Steps of axes that a person can add up. */
+const ROUND_STEPS = Array.from({ length: 36 }, (_, at) => 10 ** (at - 18)).flatMap((power) =>
+  [1, 2, 2.5, 5].map((step) => step * power),
+)
+const POWERS_OF_TWO = Array.from({ length: 64 }, (_, at) => 2 ** (at - 3))
 const FONT = '11px system-ui, sans-serif'
 
 export interface PlotFacts {
@@ -116,11 +121,17 @@ function valueAxis(colours: Colours, facts: () => PlotFacts): uPlot.Axis {
     ...axisLooks(colours),
     size: 66,
     space: PIXELS_PER_VALUE_TICK,
+    incrs: () => (measureOfAxis(facts()).unit === 'bytes' ? POWERS_OF_TWO : ROUND_STEPS),
     values: (_plot, splits) => {
-      const measure = facts().data.lines[0]?.measure ?? { unit: 'number', perSecond: false }
+      const measure = measureOfAxis(facts())
       return splits.map((value) => writeMeasure(value, measure))
     },
   }
+}
+
+/** One axis for all lines: aggregates of one metric are mostly of one unit. */
+function measureOfAxis({ data }: PlotFacts): Measure {
+  return data.lines[0]?.measure ?? { unit: 'number', perSecond: false }
 }
 
 function axisLooks(colours: Colours): uPlot.Axis {

@@ -24,7 +24,7 @@ const DEFAULT_RANGE: TimeRange = { kind: 'relative', length: '1h' }
 const DEFAULT_EVERY_S = 10
 
 /** Range and renewal, as charts, boards and their links write them. */
-export function parseLook(given: URLSearchParams): Pick<ChartView, 'range' | 'everyS'> {
+function parseLook(given: URLSearchParams): Pick<ChartView, 'range' | 'everyS'> {
   const range = parseRange(given.get('from'), given.get('to')) ?? DEFAULT_RANGE
   const asked = given.has('live') ? Number(given.get('live')) : DEFAULT_EVERY_S
   const everyS = RENEWALS_S.find((every) => every === asked) ?? 0
@@ -32,10 +32,7 @@ export function parseLook(given: URLSearchParams): Pick<ChartView, 'range' | 'ev
   return { range, everyS: range.kind === 'relative' ? everyS : 0 }
 }
 
-export function writeLook(
-  out: URLSearchParams,
-  { range, everyS }: Pick<ChartView, 'range' | 'everyS'>,
-): void {
+function writeLook(out: URLSearchParams, { range, everyS }: Pick<ChartView, 'range' | 'everyS'>): void {
   const { from, to } = rangeParameters(range)
   out.set('from', from)
   if (range.kind === 'absolute') out.set('to', to)
@@ -139,4 +136,17 @@ export function aggregatesOf(kind: string | undefined): readonly string[] {
 export function readFilter(text: string): string | null {
   const filter = text.trim()
   return /^!?[^:!][^:]*:/u.test(filter) ? filter : null
+}
+
+/** What the charts of a board share. */
+export type BoardView = Pick<ChartView, 'range' | 'everyS'>
+
+export function parseBoardView(queryString: string): BoardView {
+  return parseLook(new URLSearchParams(queryString))
+}
+
+export function formatBoardView(view: BoardView): string {
+  const out = new URLSearchParams()
+  writeLook(out, view)
+  return `?${out}`
 }
