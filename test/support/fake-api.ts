@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import { extname, join, resolve } from 'node:path'
 import type { Board } from '../../dashboards/src/api/boards.ts'
 import type { ApiLost } from '../../dashboards/src/api/metrics.ts'
+import { answerAbout, sendExport, type ExportEnding, type FoundRecords } from './fake-search.ts'
+import { sampleLine } from './sample-lines.ts'
 import type { AnswerMeta, ApiCompleteness, LogRecord, SiteAnswer } from '../../dashboards/src/api.ts'
 import { collectorsAnswer, hostsAnswer, type FakeHost } from './fake-hosts.ts'
 import { metricNames, metricTags, metricValues, type FakeSeries } from './fake-metrics.ts'
@@ -37,11 +39,14 @@ interface Script {
   /** What the ledger says, by site. */
   sites: Record<string, ApiCompleteness & { status?: string; error?: string }>
   /** Every search, histogram and tail is answered with this. */
-  problem: { status: number; code: string; detail: string; column?: number } | null
+  problem: { status: number; code: string; detail: string; column?: number; retryAfterS?: number } | null
   /** Searches wait for it. */
   hold: Promise<void>
   /** Connections are cut without an answer. */
   down: boolean
+  /** Searches find so many made-up lines; 0: the records. */
+  endless: number
+  exportEnding: ExportEnding
 }
 
 export interface FakeApi {
@@ -75,6 +80,8 @@ export async function startFakeApi(): Promise<FakeApi> {
     problem: null,
     hold: Promise.resolve(),
     down: false,
+    endless: 0,
+    exportEnding: 'whole',
   }
   const requests: string[] = []
   const tails = createTails(script)
@@ -101,7 +108,10 @@ export async function startFakeApi(): Promise<FakeApi> {
     if (script.problem !== null) return sendProblem(response, script.problem)
     if (url.pathname === '/v1/tail') return tails.open(request, response, url.searchParams.get('q') ?? '')
     await script.hold
-    const more = otherAnswer(script, url)
+    if (url.pathname === '/v1/export') return sendExport(response, foundFor(script, url), script.exportEnding)
+    const more =
+      answerAbout(url, { found: () => foundFor(script, url), all: script.records }) ??
+      otherAnswer(script, url)
     if (more !== null) return sendJson(response, more)
     if (url.pathname === '/v1/search') return sendJson(response, searchAnswer(script, url.searchParams))
     return sendJson(response, histogramAnswer(script, url.searchParams))
@@ -204,7 +214,11 @@ function sendJson(response: ServerResponse, body: object): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body))
 }
 
-function sendProblem(response: ServerResponse, problem: NonNullable<Script['problem']>): void {
+function sendProblem(
+  response: ServerResponse,
+  { retryAfterS, ...problem }: NonNullable<Script['problem']>,
+): void {
+  if (retryAfterS !== undefined) response.setHeader('retry-after', retryAfterS)
   const body = { type: '', title: problem.code, retryable: problem.status >= 500, details: {}, ...problem }
   response.writeHead(problem.status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(body))
 }
@@ -287,7 +301,26 @@ function otherAnswer(script: Script, { pathname, searchParams: asked }: URL): ob
   }
 }
 
+function foundFor(script: Script, { searchParams: asked }: URL): FoundRecords {
+  const { records, fromMs, toMs } = found(script, asked)
+  return { records, meta: metaOf(script, { fromMs, toMs, returned: records.length }) }
+}
+
+/** A page of lines without an end in sight, made as it is asked for. */
+function endlessAnswer(script: Script, asked: URLSearchParams): object {
+  const start = Number(asked.get('cursor') ?? 0)
+  const end = Math.min(script.endless, start + Number(asked.get('limit') ?? 100))
+  const toMs = Math.floor(Date.now() / 60_000) * 60_000
+  const records = Array.from({ length: end - start }, (_, at) => sampleLine(start + at, toMs - start - at))
+  const more = end < script.endless ? { next: end } : {}
+  return {
+    records,
+    meta: metaOf(script, { fromMs: toMs - 900_000, toMs, returned: records.length, ...more }),
+  }
+}
+
 function searchAnswer(script: Script, asked: URLSearchParams): object {
+  if (script.endless > 0) return endlessAnswer(script, asked)
   const { records, fromMs, toMs } = found(script, asked)
   const start = Number(asked.get('cursor') ?? 0)
   const end = start + Number(asked.get('limit') ?? 100)
@@ -300,14 +333,21 @@ function histogramAnswer(script: Script, asked: URLSearchParams): object {
   const { records, fromMs, toMs } = found(script, asked)
   const intervalMs = Math.max(1000, Math.ceil((toMs - fromMs) / BUCKETS / 1000) * 1000)
   const buckets = new Map<number, { start: string; total: number; by: Record<string, number> }>()
-  for (const { time, level = '' } of records) {
+  const by = asked.get('by') ?? 'level'
+  for (const record of records) {
+    const { time } = record
+    const value = String(record[by] ?? '')
     const startMs = Math.floor(Date.parse(time) / intervalMs) * intervalMs
-    const { start, total, by } = buckets.get(startMs) ?? {
+    const {
+      start,
+      total,
+      by: counted,
+    } = buckets.get(startMs) ?? {
       start: new Date(startMs).toISOString(),
       total: 0,
       by: {},
     }
-    buckets.set(startMs, { start, total: total + 1, by: { ...by, [level]: (by[level] ?? 0) + 1 } })
+    buckets.set(startMs, { start, total: total + 1, by: { ...counted, [value]: (counted[value] ?? 0) + 1 } })
   }
   const sorted = [...buckets.values()].toSorted((a, b) => a.start.localeCompare(b.start))
   return { intervalMs, buckets: sorted, meta: metaOf(script, { fromMs, toMs, returned: records.length }) }
