@@ -1,0 +1,194 @@
+import {
+  createDistribution,
+  DISTRIBUTION_BYTES_MAX,
+  distributionCode,
+  writeCodes,
+  type Distribution,
+} from '../../core/sketch/distribution.ts'
+import { createMembers, type Members } from '../../core/sketch/members.ts'
+import { DISTRIBUTION, SET } from './parse-line.ts'
+
+/** A row is a cache line: what one series saw in one interval. Its count is 0 while it saw nothing. */
+export const ROW = 8
+export const COUNT = 0
+export const SUM = 1
+export const MIN = 2
+export const MAX = 3
+export const LAST = 4
+/** Of a distribution: weight of its codes, the newest of them in the pool, how many; DENSE: it has a Distribution instead. */
+const WEIGHT = 5
+const NEWEST = 6
+const CODES = 7
+const DENSE = -1
+/** With more values in an interval a Distribution is smaller, and as quick. */
+const CODES_MAX = 64
+const ROWS_MIN = 256
+const POOL_MIN = 4_096
+
+/** What all series saw in one interval. */
+export interface Interval {
+  /** Number and rows of the series that saw something, in order of their first value. */
+  readonly seen: () => Int32Array
+  readonly rows: () => Float64Array
+  add(series: number, value: number, weight: number): void
+  /** As add, of a distribution. */
+  addMeasure(series: number, value: number, weight: number): void
+  addMember(series: number, bytes: Uint8Array, start: number, end: number): void
+  has(series: number): boolean
+  /** Writes what was seen of a distribution or set into `sketch`; other kinds have none. The length, 0 for these. */
+  writeSketch(series: number, kind: number, sketch: Uint8Array): number
+  /** Forgets a series once it is written. */
+  clear(series: number): void
+  /** Forgets which series were seen; they must have been cleared. */
+  restart(): void
+}
+
+/** Values of distributions, as codes, in a list for each series: of both intervals, so that one's room is the other's. */
+export interface CodePool {
+  codes: Int32Array
+  before: Int32Array
+  free: number
+  used: number
+}
+
+export function createCodePool(): CodePool {
+  return { codes: new Int32Array(POOL_MIN), before: new Int32Array(POOL_MIN), free: -1, used: 0 }
+}
+
+function keepCode(pool: CodePool, code: number, before: number): number {
+  let place = pool.free
+  if (place >= 0) pool.free = pool.before[place] ?? -1
+  else {
+    place = pool.used++
+    if (place === pool.codes.length) {
+      const { codes, before } = pool
+      pool.codes = new Int32Array(2 * place)
+      pool.codes.set(codes)
+      pool.before = new Int32Array(2 * place)
+      pool.before.set(before)
+    }
+  }
+  pool.codes[place] = code
+  pool.before[place] = before
+  return place
+}
+
+const sorted = new Int32Array(CODES_MAX)
+
+export function createInterval(pool: CodePool): Interval {
+  let rows = new Float64Array(ROWS_MIN * ROW)
+  let seen = new Int32Array(ROWS_MIN)
+  let seenCount = 0
+  const dense = new Map<number, Distribution>()
+  const members = new Map<number, Members>()
+
+  function start(series: number): void {
+    if ((series + 1) * ROW > rows.length) {
+      const wider = new Float64Array(Math.max(2 * rows.length, (series + 1) * ROW))
+      wider.set(rows)
+      rows = wider
+    }
+    if (seenCount === seen.length) {
+      const wider = new Int32Array(2 * seen.length)
+      wider.set(seen)
+      seen = wider
+    }
+    seen[seenCount++] = series
+    rows[series * ROW + NEWEST] = -1
+    rows[series * ROW + CODES] = 0
+  }
+
+  function add(series: number, value: number, weight: number): void {
+    const at = series * ROW
+    const count = at < rows.length ? (rows[at] ?? 0) : 0
+    if (count === 0) {
+      start(series)
+      rows[at + COUNT] = weight
+      rows[at + SUM] = value * weight
+      rows[at + MIN] = value
+      rows[at + MAX] = value
+    } else {
+      rows[at + COUNT] = count + weight
+      rows[at + SUM] = (rows[at + SUM] ?? 0) + value * weight
+      if (value < (rows[at + MIN] ?? 0)) rows[at + MIN] = value
+      if (value > (rows[at + MAX] ?? 0)) rows[at + MAX] = value
+    }
+    rows[at + LAST] = value
+  }
+
+  function addMeasure(series: number, value: number, weight: number): void {
+    add(series, value, weight)
+    const at = series * ROW
+    const codes = rows[at + CODES] ?? 0
+    if (codes === 0) rows[at + WEIGHT] = weight
+    if (codes === DENSE) dense.get(series)?.add(value, weight)
+    else if (codes < CODES_MAX && rows[at + WEIGHT] === weight) {
+      rows[at + NEWEST] = keepCode(pool, distributionCode(value), rows[at + NEWEST] ?? -1)
+      rows[at + CODES] = codes + 1
+    } else toDense(series).add(value, weight)
+  }
+
+  function toDense(series: number): Distribution {
+    const sketch = new Uint8Array(DISTRIBUTION_BYTES_MAX_OF_CODES)
+    const distribution = createDistribution(sketch.subarray(0, writeSketch(series, DISTRIBUTION, sketch)))
+    release(series)
+    rows[series * ROW + CODES] = DENSE
+    dense.set(series, distribution)
+    return distribution
+  }
+
+  /** Gives the codes of a series back to the pool. */
+  function release(series: number): void {
+    const newest = rows[series * ROW + NEWEST] ?? -1
+    if (newest < 0) return
+    let oldest = newest
+    for (let next = pool.before[oldest] ?? -1; next >= 0; next = pool.before[oldest] ?? -1) oldest = next
+    pool.before[oldest] = pool.free
+    pool.free = newest
+    rows[series * ROW + NEWEST] = -1
+  }
+
+  function writeSketch(series: number, kind: number, sketch: Uint8Array): number {
+    if (kind === SET) return written(sketch, members.get(series)?.encode())
+    if (kind !== DISTRIBUTION) return 0
+    if (rows[series * ROW + CODES] === DENSE) return written(sketch, dense.get(series)?.encode())
+    let length = 0
+    for (let place = rows[series * ROW + NEWEST] ?? -1; place >= 0; place = pool.before[place] ?? -1) {
+      sorted[length++] = pool.codes[place] ?? 0
+    }
+    return writeCodes(sketch, 0, sorted.subarray(0, length).sort(), rows[series * ROW + WEIGHT] ?? 1)
+  }
+
+  return {
+    seen: () => seen.subarray(0, seenCount),
+    rows: () => rows,
+    add,
+    addMeasure,
+    addMember(series, bytes, from, end) {
+      add(series, 0, 1)
+      let own = members.get(series)
+      if (own === undefined) members.set(series, (own = createMembers()))
+      own.addBytes(bytes, from, end)
+    },
+    has: (series) => (rows[series * ROW] ?? 0) > 0,
+    writeSketch,
+    clear(series) {
+      if (rows[series * ROW + CODES] === DENSE) dense.delete(series)
+      else release(series)
+      members.delete(series)
+      rows[series * ROW] = 0
+    },
+    restart() {
+      seenCount = 0
+    },
+  }
+}
+
+/** A code takes a byte or two for its key's distance, and its weight. */
+const DISTRIBUTION_BYTES_MAX_OF_CODES = Math.min(DISTRIBUTION_BYTES_MAX, 32 + 16 * CODES_MAX)
+
+function written(into: Uint8Array, encoded: Uint8Array | undefined): number {
+  if (encoded === undefined) return 0
+  into.set(encoded)
+  return encoded.length
+}
