@@ -6,6 +6,7 @@ import {
   ledgerFollowMs,
   openHealthReader,
   openKafkaClusters,
+  openMetricStore,
   openSenders,
   openStore,
   type Surroundings,
@@ -39,7 +40,8 @@ async function openNode(
   const { openQuarantine } = await import('./aggregator/quarantine.ts')
   const { openServer } = await import('./query-api/server.ts')
   const paths = dataPaths(config)
-  const kept = { ...context, site: config.site, node: hostname(), store: await openStore(context) }
+  const stores = { store: await openStore(context), metricStore: await openMetricStore(context) }
+  const kept = { ...context, ...stores, site: config.site, node: hostname() }
   const quarantine = await openQuarantine({ ...kept, dir: paths.quarantine })
   const { tiers } = config
   const options = { ...kept, ...config.completeness, tiers, quarantine, followMs: ledgerFollowMs(config) }
@@ -65,7 +67,8 @@ async function openNode(
     version: { source: 'noctule', version, commit, build },
   })
   const parts: Part[] = [
-    { name: 'store', stop: () => kept.store.close() },
+    { name: 'store', stop: () => stores.store.close() },
+    { name: 'metric store', stop: () => stores.metricStore.close() },
     { name: 'quarantine', stop: () => quarantine.close() },
     { name: 'aggregator', ...aggregator },
     server,
@@ -80,7 +83,8 @@ async function run(role: Role, options: { config?: string }): Promise<void> {
   const { createPrometheusMetrics } = await import('./adapters/metrics-prometheus.ts')
   const { createStatsdMetrics, selfAddress } = await import('./adapters/metrics-statsd.ts')
   const log = createLogger(config.log)
-  const to = () => selfAddress(config, null)
+  let statsdPort: () => number | null = () => null // Known once the collector has started.
+  const to = () => selfAddress(config, statsdPort())
   const metrics = createStatsdMetrics({ inner: createPrometheusMetrics(), to, tags: { role }, clock, log })
   const context = { config, log, metrics, fs, clock, randomBytes }
   const node = role === 'collector' ? { parts: [], intake: null } : await openNode(role, context)

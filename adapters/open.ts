@@ -1,9 +1,19 @@
 import { readFile } from 'node:fs/promises'
-import { dataPaths, retentionOf } from '../core/config.ts'
+import { dataPaths, metricRetentionOf, retentionOf } from '../core/config.ts'
 import type { Config, ElasticsearchConfig, KafkaConfig } from '../core/config.ts'
 import { ServiceError, messageOf } from '../core/errors.ts'
 import { parseDuration } from '../core/query/time.ts'
-import type { Clock, Fs, Intake, Logger, Metrics, Quarantine, Store, TransportSender } from '../core/ports.ts'
+import type {
+  Clock,
+  Fs,
+  Intake,
+  Logger,
+  MetricStore,
+  Metrics,
+  Quarantine,
+  Store,
+  TransportSender,
+} from '../core/ports.ts'
 import type { KafkaHealth, KafkaIntake } from './transport-kafka.ts'
 
 // From configuration to adapters. Each is imported when it is needed: a process with Elasticsearch never loads DuckDB.
@@ -40,6 +50,18 @@ export async function openStore({ config, clock, log }: Surroundings): Promise<S
   }
   const { openEmbeddedStore } = await import('./store-embedded/store.ts')
   return openEmbeddedStore({ ...config.store, dir: dataPaths(config).store, retention, log })
+}
+
+/** Where metrics are kept: beside the records. Throws DATA_DIR_IN_USE. */
+export async function openMetricStore({ config, clock, fs, log }: Surroundings): Promise<MetricStore> {
+  const retention = metricRetentionOf(config)
+  const { seriesMax } = config.metrics
+  if (config.store.kind === 'memory') {
+    const { createMemoryMetricStore } = await import('./metric-store-memory.ts')
+    return createMemoryMetricStore({ retention, seriesMax, clock })
+  }
+  const { openEmbeddedMetricStore } = await import('./metric-store-embedded.ts')
+  return openEmbeddedMetricStore({ dir: dataPaths(config).metrics, retention, seriesMax, clock, fs, log })
 }
 
 /** A sender per destination; without any, batches go to `intake`, the aggregator in this process. */

@@ -164,7 +164,17 @@ async function enriched(
   const { epoch, seq, kind, host, fromMs, toMs, drops, tombstones } = header
   const key = { site, collector: header.collector, epoch, seq }
   return {
-    facts: { ...key, kind, host, digest, fromMs, toMs, records: records.length, drops, tombstones },
+    facts: {
+      ...key,
+      kind: kind === 'metrics' ? 'lines' : kind,
+      host,
+      digest,
+      fromMs,
+      toMs,
+      records: records.length,
+      drops,
+      tombstones,
+    },
     records: freshTimes
       ? records.map((record, i) => ({ ...record, timeMs: timesMs[i] ?? record.timeMs }))
       : records,
