@@ -87,7 +87,13 @@ export function createCollector(options: CollectorOptions): Collector {
     destinations: shippers.map((shipper) => shipper.status()),
   })
   const watch = createHostWatch({
-    ...{ ...options, config, collector: spool.collector, batcher, drops, random, status },
+    ...options,
+    config,
+    collector: spool.collector,
+    batcher,
+    drops,
+    random,
+    status,
     ...(statsd === null ? {} : { takeMetrics: (lines: string) => statsd.take(lines) }),
   })
   addGauges(metrics, { spool, files, heldMs: () => batcher.stats().heldMs })
@@ -170,8 +176,8 @@ function createReadAge({
 
 /** Counts batches and what is in them; `drops` are those since the start. */
 function countBatches(metrics: Metrics): {
-  onNumbered(draft: BatchDraft): void
-  drops(): Readonly<Record<string, number>>
+  readonly onNumbered: (draft: BatchDraft) => void
+  readonly drops: () => Readonly<Record<string, number>>
 } {
   const batches = metrics.counter('noctule_collector_batches_total', 'Batches numbered.')
   const lines = metrics.counter('noctule_collector_lines_total', 'Lines numbered.')

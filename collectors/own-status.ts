@@ -5,11 +5,18 @@ import type { CollectorStatus } from './collector.ts'
 /** Texts of a report are cut to this. */
 const TEXT_CHARS_MAX = 1_024
 
+type Statsd = NonNullable<CollectorStatus['statsd']>
+type StatsdTold = Pick<Statsd, 'series' | 'metrics' | 'packets' | 'lost' | 'problem'>
+/** The part of the status that reports have. */
+type Told = Pick<CollectorStatus, 'collector' | 'spool' | 'files' | 'held' | 'destinations'> & {
+  readonly statsd: StatsdTold | null
+}
+
 export interface OwnStatusOptions {
   readonly version: string
   readonly spoolBytesMax: number
   readonly clock: Clock
-  readonly status: () => CollectorStatus
+  readonly status: () => Told
   /** Lines dropped before numbering since the start, by reason. */
   readonly drops: () => Readonly<Record<string, number>>
 }
@@ -45,7 +52,7 @@ export function createOwnStatus(options: OwnStatusOptions): () => CollectorStatu
   }
 }
 
-function statsdOf({ series, metrics, packets, lost, problem }: NonNullable<CollectorStatus['statsd']>) {
+function statsdOf({ series, metrics, packets, lost, problem }: StatsdTold) {
   return { series, metrics, packets, lost: { ...lost }, problem: cut(problem) }
 }
 

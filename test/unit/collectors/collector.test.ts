@@ -41,8 +41,13 @@ async function setUp({ down = false } = {}) {
   const config = { ...parseConfig(null, { NOCTULE_STATSD_PORT: '0' }).collector, host: 'web-1', files }
   const senders = new Map([['d', sender]])
   const collector = createCollector({
-    ...{ config, version: '1.2.3', spool, senders },
-    ...{ clock: systemClock, log: quietLog, metrics },
+    config,
+    version: '1.2.3',
+    spool,
+    senders,
+    clock: systemClock,
+    log: quietLog,
+    metrics,
   })
   await collector.start()
   const until = (holds: () => void) => vi.waitFor(holds, { interval: 2, timeout: 5_000 })

@@ -36,11 +36,24 @@ test.each([
     name: 'numbers behind the bar, and long text',
     script: String.raw`printf 'DISK OK | /=5%%;80\nlong text\nmore | n=3\nm=4'`,
     is: {
-      ...{ state: 'ok', message: 'DISK OK' },
+      state: 'ok',
+      message: 'DISK OK',
       perfValues: [
-        { label: '/', value: 5, unit: '%' },
-        { label: 'n', value: 3, unit: '' },
-        { label: 'm', value: 4, unit: '' },
+        {
+          label: '/',
+          value: 5,
+          unit: '%',
+        },
+        {
+          label: 'n',
+          value: 3,
+          unit: '',
+        },
+        {
+          label: 'm',
+          value: 4,
+          unit: '',
+        },
       ],
     },
   },

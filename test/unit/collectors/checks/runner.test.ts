@@ -15,8 +15,18 @@ function setUp(probe: Probe, config: object = {}) {
   const error = vi.fn<(fields: object, message: string) => void>()
   const check = checkSchema.parse({ name: 'a', kind: 'load', ...config })
   const checks = createChecks({
-    checks: [{ config: check, probe }],
-    ...{ clock, random: () => 0, log: { ...quietLog, error } },
+    checks: [
+      {
+        config: check,
+        probe,
+      },
+    ],
+    clock,
+    random: () => 0,
+    log: {
+      ...quietLog,
+      error,
+    },
     onChange: (change) => changes.push(change),
   })
   return { clock, checks, changes, error }
@@ -36,8 +46,14 @@ test('a check is made at its beat, however long each takes', async () => {
   expect(atMs).toEqual([0, 1_000, 2_000, 3_000])
   expect(checks.reports()).toEqual([
     {
-      ...{ name: 'a', kind: 'load', state: 'ok', message: 'ok', value: 5 },
-      ...{ sinceMs: 1_000_300, atMs: 1_003_300, tookMs: 300 },
+      name: 'a',
+      kind: 'load',
+      state: 'ok',
+      message: 'ok',
+      value: 5,
+      sinceMs: 0xf436c,
+      atMs: 0xf4f24,
+      tookMs: 300,
     },
   ])
   expect(reportsSchema.parse(checks.reports())).toEqual(checks.reports())
@@ -50,13 +66,20 @@ test('checks start spread over a second, and none is told before it was made', a
   const atMs: number[] = []
   const checks = createChecks({
     checks: ['a', 'b'].map((name) => ({
-      config: checkSchema.parse({ name, kind: 'load', every: '1m' }),
+      config: checkSchema.parse({
+        name,
+        kind: 'load',
+        every: '1m',
+      }),
       probe: () => {
         atMs.push(clock.monotonicMs())
         return Promise.resolve(now('ok'))
       },
     })),
-    ...{ clock, log: quietLog, random: () => (random += 0.4), onChange: () => undefined },
+    clock,
+    log: quietLog,
+    random: () => (random += 0.4),
+    onChange: () => undefined,
   })
   checks.start()
   await clock.advance(500)
@@ -213,8 +236,15 @@ test('a change of state is a line that is found by event.kind:state', async () =
       service: 'noctule',
       message: 'check shop of web-1 failed: HTTP 503 after 12 ms',
       event: {
-        ...{ kind: 'state', what: 'check', name: 'shop', check_kind: 'http', state: 'fail', before: 'ok' },
-        ...{ tier: 'webhead', since: '2025-06-01T00:00:08.000Z', before_lasted_ms: 90_000 },
+        kind: 'state',
+        what: 'check',
+        name: 'shop',
+        check_kind: 'http',
+        state: 'fail',
+        before: 'ok',
+        tier: 'webhead',
+        since: '2025-06-01T00:00:08.000Z',
+        before_lasted_ms: 9e4,
       },
     },
   ])
