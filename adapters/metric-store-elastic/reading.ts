@@ -71,13 +71,13 @@ export async function readPoints(
   })
 }
 
-/** Gives every raw or rolled-up point of a site in a range to `take`. */
-export async function readRange(
+/** Gives every point of the portions, whatever it is of, to `take`. */
+export async function readPortions(
   reading: Reading,
-  portion: SitePortion,
+  portions: readonly SitePortion[],
   take: (document: PointDocument) => void,
-) {
-  await eachDocument(reading, take, { query: within([portion], []) })
+): Promise<void> {
+  await eachDocument(reading, take, { query: within(portions, []) })
 }
 
 async function eachDocument(

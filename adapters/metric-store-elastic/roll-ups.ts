@@ -3,7 +3,8 @@ import { addUp, slotStart } from '../../core/metrics/kept.ts'
 import type { KeptPoint } from '../../core/metrics/kept.ts'
 import { ROLL_UP_MS } from '../../core/metrics/types.ts'
 import type { MetricRetention, Series } from '../../core/metrics/types.ts'
-import type { Clock, Logger, TimeRange } from '../../core/ports.ts'
+import type { Clock, Logger } from '../../core/ports.ts'
+import { coalesced } from '../store-elastic/cas-documents.ts'
 import type { CasDocuments } from '../store-elastic/cas-documents.ts'
 import type { Elastic } from '../store-elastic/elastic.ts'
 import { ElasticFailure } from '../store-elastic/failures.ts'
@@ -12,7 +13,8 @@ import type { Refresher } from '../store-elastic/refresher.ts'
 import type { Slots } from '../store-elastic/slots.ts'
 import { documentOf, pointOf, seriesOf } from './documents.ts'
 import type { PointDocument } from './documents.ts'
-import { readRange } from './reading.ts'
+import { readPortions } from './reading.ts'
+import type { SitePortion } from './reading.ts'
 import { slotOfPoint } from './slots.ts'
 
 type RollUp = keyof typeof ROLL_UP_MS
@@ -67,6 +69,8 @@ const GRACE_MS = 20_000
 const BULK_DOCUMENTS = 2_000
 /** Of a site that was away, so much is rolled up at a time. */
 const MINUTES_AT_ONCE = 10
+/** Late points may be of many minutes, and all points of those are in memory. */
+const SLOTS_READ_AT_ONCE = 60
 
 export function createRollUps(parts: RollUpParts): RollUps {
   const { cursors, clock, log } = parts
@@ -107,7 +111,8 @@ export function createRollUps(parts: RollUpParts): RollUps {
       signal.throwIfAborted()
       const toMs = Math.min(dueMs, fromMs + (rollUp === 'minute' ? MINUTES_AT_ONCE : 1) * widthMs)
       await move(site, rollUp, { begunMs: toMs, doneMs: fromMs })
-      await roll(parts, { site, rollUp, range: { fromMs, toMs } }, signal)
+      const slotsMs = Array.from({ length: (toMs - fromMs) / widthMs }, (_, at) => fromMs + at * widthMs)
+      await roll(parts, { site, rollUp, slotsMs }, signal)
       await move(site, rollUp, { begunMs: toMs, doneMs: toMs })
     }
   }
@@ -131,22 +136,32 @@ export function createRollUps(parts: RollUpParts): RollUps {
     }))
   }
 
+  /** Times of the points that were taken, by site: looked at together by the next round. */
+  let late = new Map<string, Set<number>>()
+  const rollLate = coalesced(async () => {
+    const taken = late
+    late = new Map()
+    await cursors.sync()
+    for (const [site, startsMs] of taken) {
+      if (cursorOf(site, 'minute') === undefined) await begin(site)
+      await rollAgain(site, 'minute', startsMs)
+      await rollAgain(site, 'hour', startsMs)
+    }
+  })
+
   async function rollAgain(site: string, rollUp: RollUp, startsMs: Iterable<number>): Promise<void> {
     const widthMs = ROLL_UP_MS[rollUp]
     const begunMs = cursorOf(site, rollUp)?.begunMs ?? 0
-    const late = new Set(Array.from(startsMs, (ms) => slotStart(ms, widthMs)).filter((ms) => ms < begunMs))
-    for (const fromMs of late)
-      await roll(parts, { site, rollUp, range: { fromMs, toMs: fromMs + widthMs } }, signal)
+    const slots = new Set(Array.from(startsMs, (ms) => slotStart(ms, widthMs)).filter((ms) => ms < begunMs))
+    await roll(parts, { site, rollUp, slotsMs: [...slots] }, signal)
   }
 
   return {
     sync: () => cursors.sync(),
     content: () => cursors.content(0),
     async took(site, startsMs) {
-      await cursors.sync()
-      if (cursorOf(site, 'minute') === undefined) await begin(site)
-      await rollAgain(site, 'minute', startsMs)
-      await rollAgain(site, 'hour', startsMs)
+      late.set(site, new Set([...(late.get(site) ?? []), ...startsMs]))
+      await rollLate()
     },
     run,
     async stop() {
@@ -177,8 +192,7 @@ function moved(
 interface Rolling {
   readonly site: string
   readonly rollUp: RollUp
-  /** Whole slots. */
-  readonly range: TimeRange
+  readonly slotsMs: readonly number[]
 }
 
 interface Slot {
@@ -188,26 +202,38 @@ interface Slot {
   points: number
 }
 
-/** Rolls up everything in a range, and makes it searchable. */
+/** Rolls up everything in these slots, and makes it searchable. */
 async function roll(
   parts: RollUpParts,
-  { site, rollUp, range }: Rolling,
+  { slotsMs, ...rolling }: Rolling,
   signal: AbortSignal,
 ): Promise<void> {
-  const { elastic, names, refresher, slots } = parts
-  const source = rollUp === 'minute' ? 'raw' : 'minute'
-  const found = new Map<string, Slot>()
-  await readRange(
-    { elastic, indices: names.all, signal },
-    { resolution: source, range, sites: { only: [site] } },
-    (document) => addTo(found, document, ROLL_UP_MS[rollUp]),
-  )
   const indices = new Set<string>()
+  for (let at = 0; at < slotsMs.length; at += SLOTS_READ_AT_ONCE) {
+    const some = slotsMs.slice(at, at + SLOTS_READ_AT_ONCE)
+    await rollSome(parts, { ...rolling, slotsMs: some }, { indices, signal })
+  }
+  await parts.refresher.refreshed(indices)
+}
+
+async function rollSome(
+  { elastic, names, slots }: RollUpParts,
+  { site, rollUp, slotsMs }: Rolling,
+  { indices, signal }: { indices: Set<string>; signal: AbortSignal },
+): Promise<void> {
+  const widthMs = ROLL_UP_MS[rollUp]
+  const resolution = rollUp === 'minute' ? 'raw' : 'minute'
+  const found = new Map<string, Slot>()
+  const portions = slotsMs.map((fromMs): SitePortion => {
+    return { resolution, range: { fromMs, toMs: fromMs + widthMs }, sites: { only: [site] } }
+  })
+  await readPortions({ elastic, indices: names.all, signal }, portions, (document) =>
+    addTo(found, document, widthMs),
+  )
   const entries = [...found.values()]
   for (let at = 0; at < entries.length; at += BULK_DOCUMENTS) {
-    const some = entries.slice(at, at + BULK_DOCUMENTS)
     const lines: string[] = []
-    for (const slot of some) {
+    for (const slot of entries.slice(at, at + BULK_DOCUMENTS)) {
       const index = await slots.ensure(slotOfPoint(site, rollUp, slot.startMs))
       indices.add(index)
       lines.push(linesOf(names.alias(index), { site, rollUp, slot }))
@@ -218,7 +244,6 @@ async function roll(
       throw error
     })
   }
-  await refresher.refreshed(indices)
 }
 
 function addTo(found: Map<string, Slot>, document: PointDocument, widthMs: number): void {
