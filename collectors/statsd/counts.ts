@@ -7,7 +7,7 @@ export interface StatsdCounts {
   /** The thread counts from zero again. */
   restarted(): void
   numbered(points: number): void
-  status(): Pick<AggregationStats, 'series' | 'metrics' | 'packets' | 'overflowing' | 'badLines'> & {
+  status(): Pick<AggregationStats, 'series' | 'metrics' | 'packets' | 'cut' | 'overflowing' | 'badLines'> & {
     readonly lost: Readonly<Record<string, number>>
   }
 }
@@ -20,6 +20,7 @@ const NOTHING: AggregationStats = {
   metrics: 0,
   packets: 0,
   lost: {},
+  cut: 0,
   overflowing: [],
   badLines: [],
 }
@@ -38,7 +39,7 @@ export function createStatsdCounts({ metrics, clock, log }: StatsdCountsOptions)
   ])
   const points = metrics.counter('noctule_statsd_points_total', 'Metric points numbered.')
   let told = NOTHING // By the thread that runs.
-  let sum = { metrics: 0, packets: 0, lost: {} as Record<string, number> }
+  let sum = { metrics: 0, packets: 0, cut: 0, lost: {} as Record<string, number> }
   let complained: Readonly<Record<string, number>> = {}
   let complainedMs = -Infinity
   metrics.gauge('noctule_statsd_series', 'Live series of statsd.', () => told.series)
@@ -70,6 +71,7 @@ export function createStatsdCounts({ metrics, clock, log }: StatsdCountsOptions)
       sum = {
         packets: sum.packets + stats.packets - told.packets,
         metrics: sum.metrics + stats.metrics - told.metrics,
+        cut: sum.cut + stats.cut - told.cut,
         lost,
       }
       told = stats

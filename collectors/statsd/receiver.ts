@@ -38,7 +38,8 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   let statsTold = ''
 
   async function startFlush(): Promise<void> {
-    aggregation.lost('kernel', await listening.drops())
+    const drops = await listening.drops()
+    if (drops > 0) aggregation.lost('kernel', drops)
     flush = { boundaryMs, chunks: aggregation.flush(boundaryMs)[Symbol.iterator]() }
     nextChunk() // Only now the interval is closed.
   }

@@ -32,6 +32,8 @@ export interface StatsdStatus {
   readonly packets: number
   /** At least so many metrics or packets, by reason. */
   readonly lost: Readonly<Record<string, number>>
+  /** Names, tags and lists of tags that were shortened. */
+  readonly cut: number
   /** Why something that is configured is not received; null: all is. */
   readonly problem: string | null
   /** Of UDP; null: it is not open. */

@@ -23,7 +23,7 @@ function setUp({ nowMs = START_MS + 2_500 } = {}) {
   const shared = new TextEncoder().encode('shared')
   const aggregation: Aggregation = {
     take: (bytes, start, end) => void open.push(Buffer.from(bytes.subarray(start, end)).toString()),
-    lost: (reason, count) => void (count > 0 && losses.push([reason, count])),
+    lost: (reason, count) => void losses.push([reason, count]),
     *flush(boundaryMs): Generator<MetricChunk> {
       boundaries.push(boundaryMs)
       for (const text of open.splice(0)) {
@@ -31,7 +31,15 @@ function setUp({ nowMs = START_MS + 2_500 } = {}) {
         yield { bytes, points: 1 }
       }
     },
-    stats: () => ({ series: 0, metrics: open.length, packets: 0, lost: {}, overflowing: [], badLines: [] }),
+    stats: () => ({
+      series: 0,
+      metrics: open.length,
+      packets: 0,
+      lost: {},
+      cut: 0,
+      overflowing: [],
+      badLines: [],
+    }),
   }
   const tell = (report: Report, transfer: ArrayBuffer[] = []) => {
     told.push(report)
