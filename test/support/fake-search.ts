@@ -33,7 +33,7 @@ export function answerAbout(
 
 function valueOf(record: LogRecord, field: string): string | undefined {
   const value = record[field] ?? record.attrs?.[field]
-  return value === undefined ? undefined : String(value)
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined
 }
 
 function topAnswer({ records, meta }: FoundRecords, field: string, limit: number): object {

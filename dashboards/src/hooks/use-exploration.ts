@@ -1,27 +1,37 @@
 import { useEffect, useMemo, useState } from 'react'
-import { histogram, type HistogramAnswer, type LogRecord, type Problem } from '../api.ts'
+import { histogram, type AnswerMeta, type Problem, type Question } from '../api.ts'
 import { answered, combineCoverage, coverageOf, coverageOfTail, type Coverage } from '../model/coverage.ts'
-import { fillBars, type Bar } from '../model/histogram.ts'
+import { countsOf, type Counts, type Split } from '../model/histogram.ts'
+import { newestHeld } from '../model/pages.ts'
+import { rowsOf, type Rows } from '../model/rows.ts'
 import { pageStatus, type Status } from '../model/status.ts'
 import { liveRows } from '../model/tail-buffer.ts'
 import { rangeParameters } from '../model/time-range.ts'
-import { formatView, type ViewState } from '../model/url-state.ts'
+import { askedKey, type ViewState } from '../model/url-state.ts'
 import { useAnswer, type Answering } from './use-answer.ts'
+import { useRetries } from './use-retries.ts'
 import { useSearch, type Search } from './use-search.ts'
 import { useTail, type Tail } from './use-tail.ts'
 
 /** A live view counts again this often. */
 const LIVE_COUNT_EVERY_MS = 5000
+const NO_ROWS = rowsOf([])
+
+export interface CountAnswer {
+  readonly counts: Counts
+  readonly meta: AnswerMeta
+}
 
 export interface Exploration {
-  readonly rows: readonly LogRecord[]
+  readonly rows: Rows
   readonly search: Search
-  readonly counts: Answering<HistogramAnswer>
-  readonly bars: readonly Bar[]
+  readonly counts: Answering<CountAnswer>
   readonly tail: Tail
   readonly coverage: Coverage | null
   readonly status: Status
   readonly problem: Problem | null
+  /** When what failed is asked again by itself. */
+  readonly retryAtMs: number | null
   readonly running: boolean
   readonly cancel: () => void
 }
@@ -34,29 +44,31 @@ export function useExploration(facts: {
   nowMs: number
 }): Exploration {
   const { view, turn, paused, nowMs } = facts
-  const { q, live } = view
-  const subject = `${turn}${formatView(view)}`
+  const { q, live, by } = view
+  const subject = `${turn}${askedKey(view)}`
   const question = { q, ...rangeParameters(view.range) }
+  const [failed, setFailed] = useState<Problem | null>(null)
+  const retries = useRetries(failed)
 
   const tail = useTail(live ? subject : null, q, paused)
   // The search of a live view starts once the tail listens, so that nothing falls between the two.
-  const search = useSearch(live && !tail.connected ? null : subject, question)
-  const counts = useAnswer({ subject, turn: useTurns(live) }, (signal) =>
-    histogram({ ...question, by: 'level' }, signal),
+  const search = useSearch(live && !tail.connected ? null : subject, question, retries.turn)
+  const counts = useAnswer({ subject: `${subject} ${by}`, turn: useTurns(live) + retries.turn }, (signal) =>
+    count({ ...question, by }, signal),
   )
 
-  const { answer } = counts
-  const bars = useMemo(() => (answer === null ? [] : barsOf(answer)), [answer])
-  const found = search.fresh || !live ? search.answer?.records : undefined
-  const rows = useMemo(
-    () => (live ? liveRows(tail.buffer, found ?? []) : (found ?? [])),
-    [live, tail.buffer, found],
-  )
+  const found = (search.fresh || !live) && search.answer !== null ? search.answer.pages : null
+  const rows = useMemo(() => {
+    if (live) return rowsOf(liveRows(tail.buffer, found === null ? [] : newestHeld(found)))
+    return found === null ? NO_ROWS : search.rows
+  }, [live, tail.buffer, found, search.rows])
   const coverage = useMemo(
     () => pageCoverage({ search, counts, tail, live }),
     [search.answer, counts.answer, tail.meta, live],
   )
-  const problem = tail.problem ?? search.problem ?? counts.problem
+  const asked = search.problem ?? counts.problem
+  useEffect(() => setFailed(asked), [asked])
+  const problem = tail.problem ?? asked
   const heardAtMs = [search.answeredAtMs, counts.answeredAtMs, tail.heardAtMs].filter((at) => at !== null)
   const status = pageStatus({
     nowMs,
@@ -71,11 +83,11 @@ export function useExploration(facts: {
     rows,
     search,
     counts,
-    bars,
     tail,
     coverage,
     status,
     problem,
+    retryAtMs: retries.atMs,
     running: search.running || (counts.running && !counts.fresh),
     cancel() {
       search.cancel()
@@ -95,14 +107,16 @@ function useTurns(on: boolean): number {
   return turn
 }
 
-function barsOf({ buckets, intervalMs, meta }: HistogramAnswer): readonly Bar[] {
-  return fillBars({ buckets, intervalMs, fromMs: Date.parse(meta.from), toMs: Date.parse(meta.to) })
+async function count(question: Question & { by: Split }, signal: AbortSignal): Promise<CountAnswer> {
+  const { buckets, intervalMs, meta } = await histogram(question, signal)
+  const range = { fromMs: Date.parse(meta.from), toMs: Date.parse(meta.to) }
+  return { counts: countsOf({ buckets, by: question.by, intervalMs, ...range }), meta }
 }
 
 /** What all answers on the page say together. */
 function pageCoverage(facts: {
   search: Search
-  counts: Answering<HistogramAnswer>
+  counts: Answering<CountAnswer>
   tail: Tail
   live: boolean
 }): Coverage | null {

@@ -1,85 +1,141 @@
-import { useRef, useState } from 'react'
-import { asProblem, isAbort, search, type Problem, type Question, type SearchAnswer } from '../api.ts'
+import { useEffect, useEffectEvent, useMemo, useRef, useState } from 'react'
+import { asProblem, isAbort, search, type AnswerMeta, type Problem, type Question } from '../api.ts'
 import { combineCoverage, coverageOf, type Coverage } from '../model/coverage.ts'
+import {
+  NO_PAGES,
+  ROWS_MAX,
+  addPage,
+  dropFar,
+  droppedPage,
+  refillPage,
+  rowsOfPages,
+  type Pages,
+} from '../model/pages.ts'
+import type { Rows } from '../model/rows.ts'
 import { useAnswer, type Answering } from './use-answer.ts'
 
 const PAGE_LINES = 200
-/** More lines than anybody scrolls through; a narrower question finds older ones. */
-const LINES_HELD_MAX = 20_000
+/** Who scrolls on and on gets larger pages. */
+const LARGE_PAGE_LINES = 1000
+const LARGE_PAGES_AFTER_LINES = 1000
+/** A page that is asked for again may have got late lines. */
+const LATE_LINES = 200
+/** A page that could not be had is asked for again after this long. */
+const RETRY_MS = 2000
 
 /** All pages so far as one answer. */
-export interface FoundLines extends SearchAnswer {
+export interface FoundLines {
+  readonly pages: Pages
+  readonly meta: AnswerMeta
   /** Of every page: what was missing from an earlier one is still missing when a later one is complete. */
   readonly coverage: Coverage
 }
 
 export interface Search extends Answering<FoundLines> {
+  readonly rows: Rows
   readonly more: 'none' | 'ready' | 'running' | 'failed' | 'full'
   readonly moreProblem: Problem | null
   readonly cancel: () => void
   readonly loadMore: () => void
+  /** Says which lines are looked at: those far away are dropped, dropped ones near are asked for again. */
+  readonly look: (first: number, last: number) => void
 }
 
-/** Lines, newest first, page after page. `key` changes when the question or its moment does; null: do not ask yet. */
-export function useSearch(key: string | null, question: Question): Search {
-  const paging = useRef<{ key: string | null; abort: AbortController } | null>(null)
-  const [page, setPage] = useState<{ running: boolean; problem: Problem | null }>({
-    running: false,
-    problem: null,
-  })
-  const first = useAnswer({ subject: key }, (signal) => {
-    paging.current?.abort.abort()
-    paging.current = null
-    setPage({ running: false, problem: null })
-    return firstPage(question, signal)
-  })
-  const cursor = first.answer?.meta.truncated === true ? first.answer.meta.cursor : undefined
+interface Paging {
+  readonly running: boolean
+  readonly problem: Problem | null
+}
 
-  async function loadPage(after: string) {
+const RESTING: Paging = { running: false, problem: null }
+
+/** Lines, newest first, page after page. `key` changes when the question or its moment does; null: do not ask yet. A new `turn` asks the same again. */
+export function useSearch(key: string | null, question: Question, turn = 0): Search {
+  const underWay = useRef<AbortController | null>(null)
+  const [paging, setPaging] = useState<Paging>(RESTING)
+  const [looked, setLooked] = useState({ first: 0, last: 0 })
+  const first = useAnswer({ subject: key, turn }, async (signal) => {
+    underWay.current?.abort()
+    underWay.current = null
+    setPaging(RESTING)
+    return await firstPage(question, signal)
+  })
+  const { answer, fresh, replace } = first
+  const pages = answer?.pages ?? NO_PAGES
+  const rows = useMemo(() => rowsOfPages(pages), [pages])
+  const full = pages.length >= ROWS_MAX
+  useEffect(() => () => underWay.current?.abort(), [key])
+
+  /** One page at a time; what it brings is put in by `take`. */
+  async function load(cursor: string | undefined, limit: number, take: Take) {
     const abort = new AbortController()
-    paging.current = { key, abort }
-    setPage({ running: true, problem: null })
+    underWay.current = abort
+    setPaging({ running: true, problem: null })
     try {
-      const next = await search({ ...question, limit: PAGE_LINES, cursor: after }, abort.signal)
+      const { records, meta } = await search(
+        { ...question, limit, ...(cursor === undefined ? {} : { cursor }) },
+        abort.signal,
+      )
       if (abort.signal.aborted) return
-      first.replace((held) => addPage(held, next))
-      setPage({ running: false, problem: null })
+      const fetched = { records, next: nextOf(meta) }
+      replace((held) => ({
+        meta: held.meta,
+        coverage: combineCoverage([held.coverage, coverageOf(meta)]) ?? held.coverage,
+        pages: dropFar(take(held.pages, fetched), looked),
+      }))
+      setPaging(RESTING)
     } catch (error) {
       if (abort.signal.aborted || isAbort(error)) return
-      setPage({ running: false, problem: asProblem(error) })
+      setPaging({ running: false, problem: asProblem(error) })
     } finally {
-      if (paging.current?.abort === abort) paging.current = null
+      if (underWay.current === abort) underWay.current = null
     }
   }
 
-  const full = (first.answer?.records.length ?? 0) >= LINES_HELD_MAX
+  const refill = useEffectEvent(() => {
+    const at = droppedPage(pages, looked)
+    const page = pages.pages[at]
+    if (page === undefined || underWay.current !== null || !fresh || paging.problem !== null) return
+    const limit = Math.min(LARGE_PAGE_LINES, page.count + LATE_LINES)
+    void load(page.cursor, limit, (held, fetched) => refillPage(held, at, fetched))
+  })
+  useEffect(() => refill(), [pages, looked, paging])
+  useEffect(() => {
+    if (paging.problem?.retryable !== true) return undefined
+    const timer = setTimeout(() => setPaging(RESTING), RETRY_MS)
+    return () => clearTimeout(timer)
+  }, [paging.problem])
+
   return {
     ...first,
-    more: moreState({ cursor, full, ...page }),
-    moreProblem: page.problem,
+    rows,
+    more: moreState({ next: pages.next, full, ...paging }),
+    moreProblem: paging.problem,
     loadMore() {
-      if (cursor !== undefined && !full && paging.current === null && first.fresh) void loadPage(cursor)
+      if (pages.next === undefined || full || underWay.current !== null || !fresh) return
+      const large = pages.length >= LARGE_PAGES_AFTER_LINES
+      void load(pages.next, large ? LARGE_PAGE_LINES : PAGE_LINES, addPage)
     },
+    look: (from, to) =>
+      setLooked((before) =>
+        before.first === from && before.last === to ? before : { first: from, last: to },
+      ),
   }
 }
 
+type Take = (held: Pages, fetched: Parameters<typeof addPage>[1]) => Pages
+
 async function firstPage(question: Question, signal: AbortSignal): Promise<FoundLines> {
-  const answer = await search({ ...question, limit: PAGE_LINES }, signal)
-  return { ...answer, coverage: coverageOf(answer.meta) }
+  const { records, meta } = await search({ ...question, limit: PAGE_LINES }, signal)
+  const pages = addPage(NO_PAGES, { records, next: nextOf(meta) })
+  return { pages, meta, coverage: coverageOf(meta) }
 }
 
-function addPage(held: FoundLines, { records, meta }: SearchAnswer): FoundLines {
-  const coverage = combineCoverage([held.coverage, coverageOf(meta)]) ?? held.coverage
-  return { records: [...held.records, ...records], meta, coverage }
+function nextOf({ truncated, cursor }: AnswerMeta): string | undefined {
+  return truncated ? cursor : undefined
 }
 
-function moreState(facts: {
-  cursor: string | undefined
-  full: boolean
-  running: boolean
-  problem: Problem | null
-}): Search['more'] {
-  if (facts.cursor === undefined) return 'none'
+function moreState(facts: Paging & { next: string | undefined; full: boolean }): Search['more'] {
+  if (facts.next === undefined) return 'none'
   if (facts.full) return 'full'
   if (facts.running) return 'running'
   return facts.problem === null ? 'ready' : 'failed'

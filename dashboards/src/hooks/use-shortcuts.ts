@@ -27,7 +27,16 @@ function presser(key: string): (() => void) | undefined {
   if (key.length > 1) return undefined
   const control = document.querySelector<HTMLElement>(`[aria-keyshortcuts="${CSS.escape(key)}"]`)
   if (control === null) return undefined
-  return () => (control instanceof HTMLInputElement ? control.select() : control.click())
+  return () => {
+    if (control instanceof HTMLInputElement) control.select()
+    else if (control.isContentEditable) selectAll(control)
+    else control.click()
+  }
+}
+
+function selectAll(field: HTMLElement): void {
+  field.focus()
+  getSelection()?.selectAllChildren(field)
 }
 
 /** A field takes every key, a button its Enter, an open dialog everything. */

@@ -8,6 +8,10 @@ export interface Field {
   readonly value: string | number | boolean | null
 }
 
+/** The fields that lines are told apart by. */
+export const MAIN_FIELDS = ['level', 'service', 'host', 'site', 'tier', 'version', 'path', 'status'] as const
+/** Times, texts and ids differ from line to line: counting them says nothing. */
+const NOT_COUNTED = new Set(['time', 'ingested', 'message', 'id', 'offset'])
 const FIRST = ['time', 'level', 'service', 'host', 'site', 'tier', 'version', 'message']
 const NOT_FILTERED = new Set(['time', 'ingested', 'message'])
 const QUERYABLE = /^[A-Za-z_@][\w.@-]*$/u
@@ -25,10 +29,20 @@ export function fieldsOf(record: LogRecord): readonly Field[] {
   ]
 }
 
+/** Whether counting the field's values says something. */
+export function isCountable(name: string): boolean {
+  return isQueryable(name) && !NOT_COUNTED.has(name)
+}
+
+/** Whether a query can name the field without escapes. */
+export function isQueryable(name: string): boolean {
+  return QUERYABLE.test(name)
+}
+
 function fieldOf(name: string, value: unknown): Field {
   const scalar = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
   const text = scalar ? String(value) : JSON.stringify(value)
-  const filtered = scalar && QUERYABLE.test(name) && !NOT_FILTERED.has(name)
+  const filtered = scalar && isQueryable(name) && !NOT_FILTERED.has(name)
   return { name, text, value: filtered ? value : null }
 }
 
@@ -52,6 +66,20 @@ export function addTerm(query: string, term: string, options: { exclude: boolean
   const there = occurrence(before, term)
   if (there === null) return `${before} ${wanted}`
   return before.slice(0, there.start) + wanted + before.slice(there.end)
+}
+
+/** Whether a query asks for a term by itself, for its opposite, or neither. */
+export function termState(query: string, term: string): 'only' | 'without' | null {
+  const there = occurrence(query, term)
+  if (there === null || /\bOR\b/u.test(query)) return null
+  return query.slice(there.start, there.end).startsWith('NOT ') ? 'without' : 'only'
+}
+
+/** The query without a term, or its opposite, that stands by itself. */
+export function removeTerm(query: string, term: string): string {
+  const there = occurrence(query, term)
+  if (there === null) return query
+  return `${query.slice(0, there.start).trimEnd()} ${query.slice(there.end).trimStart()}`.trim()
 }
 
 /** Where a term, with the NOT before it, stands by itself: between blanks and outside quotes. */

@@ -103,3 +103,10 @@ export function duration(ms: number): string {
   if (ms < DAY_MS) return `${Math.floor(ms / HOUR_MS)} h`
   return `${Math.floor(ms / DAY_MS)} d`
 }
+
+/** 12 %, 0.4 %, < 0.1 % */
+export function percent(share: number): string {
+  const value = share * 100
+  if (value > 0 && value < 0.1) return '< 0.1 %'
+  return `${value < 10 ? Math.round(value * 10) / 10 : Math.round(value)} %`
+}

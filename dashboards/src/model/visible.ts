@@ -2,8 +2,11 @@
  * Characters that are not seen, or that move what stands around them: controls (without tab and line feed), soft hyphen,
  * zero-width and bidirectional ones, line separators, tags, lone surrogates.
  */
-const HIDDEN =
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]|[\ud800-\udfff]/gu
+const HIDDEN = new RegExp(
+  '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u00ad\\u061c\\u115f\\u180e\\u200b-\\u200f\\u2028-\\u202e' +
+    '\\u2060-\\u206f\\ufeff\\u{e0000}-\\u{e007f}]|[\\ud800-\\udfff]',
+  'gu',
+)
 
 /** A text of a line as it may be shown: nothing in it is unseen, or turns the text around it. Copies take the original. */
 export function visible(text: string): string {

@@ -1,39 +1,41 @@
 import { useMemo, useState } from 'react'
+import type { LogRecord, Session } from '../api.ts'
+import { useFixedQuestion } from '../hooks/use-counted.ts'
 import { useExploration } from '../hooks/use-exploration.ts'
 import { useNow } from '../hooks/use-now.ts'
 import { useRecordActions } from '../hooks/use-record-actions.ts'
 import { useSelection, useSelectionKeys } from '../hooks/use-selection.ts'
-import { useStored } from '../hooks/use-stored.ts'
-import { useShortcuts } from '../hooks/use-shortcuts.ts'
 import { useView } from '../hooks/use-view.ts'
 import { filterTerm } from '../model/fields.ts'
 import { highlighter } from '../model/highlight.ts'
 import { widen } from '../model/time-range.ts'
+import { askedKey } from '../model/url-state.ts'
 import { Completeness } from '../parts/completeness.tsx'
+import { ContextDrawer } from '../parts/context-drawer.tsx'
+import { Found } from '../parts/found.tsx'
 import { Help } from '../parts/help.tsx'
-import { Lines } from '../parts/lines.tsx'
 import { Overview } from '../parts/overview.tsx'
 import { QueryBar } from '../parts/query-bar.tsx'
 import { ProblemBanner } from '../parts/states.tsx'
 import './search.css'
 
 /** The page: a question on top, what is missing from its answer below it, then the answer. */
-export function SearchPage() {
+export function SearchPage({ session }: { session: Session }) {
   const [view, change] = useView()
   const [turn, setTurn] = useState(0)
   const nowMs = useNow(1000)
   const [scrolledAway, onScrolledAway] = useState(false)
   const [gapsOpen, setGapsOpen] = useState(false)
   const [helpOpen, setHelpOpen] = useState(false)
-  const [wrap, setWrap] = useStored('wrap', ['off', 'on'])
+  const [around, setAround] = useState<LogRecord | null>(null)
   const selection = useSelection()
-  const paused = view.live && (scrolledAway || selection.expandedId !== null)
+  const paused = view.live && (scrolledAway || selection.expandedId !== null || view.tab !== 'lines')
   const found = useExploration({ view, turn, paused, nowMs })
+  const question = useFixedQuestion(found, view.q, view.live)
   const pattern = useMemo(() => highlighter(view.q), [view.q])
-  const actions = useRecordActions(view.q, change)
-  const { problem, rows } = found
-  useSelectionKeys(selection, rows)
-  useShortcuts({ '?': () => setHelpOpen(true) })
+  const actions = useRecordActions(view.q, change, setAround)
+  const { problem } = found
+  useSelectionKeys(selection, found.rows, view.tab === 'lines')
 
   const onRun = () => setTurn((before) => before + 1)
   const onWiden = () => change({ range: widen(view.range, nowMs) })
@@ -46,23 +48,29 @@ export function SearchPage() {
         running={found.running}
         onChange={change}
         onCancel={found.cancel}
+        onHelp={() => setHelpOpen(true)}
       />
       <Completeness {...found} nowMs={nowMs} open={gapsOpen} onToggle={setGapsOpen} />
-      {banner && <ProblemBanner problem={problem} onRetry={onRun} />}
+      {banner && (
+        <ProblemBanner {...{ problem, session, nowMs, onRetry: onRun }} retryAtMs={found.retryAtMs} />
+      )}
       <Overview
         {...{ found, nowMs }}
         running={view.range.kind === 'relative'}
-        onLevel={(level) => actions.onFilter(filterTerm('level', level), { exclude: false })}
+        by={view.by}
+        onSplit={(by) => change({ by })}
+        onFilter={(field, value, options) => actions.onFilter(filterTerm(field, value), options)}
         onZoom={(range) => change({ range: { kind: 'absolute', ...range } })}
         onZoomOut={onWiden}
       />
-      <Lines
-        {...{ found, view, nowMs, paused, selection, pattern, actions, onScrolledAway, onWiden }}
-        wrap={wrap === 'on'}
-        onWrap={() => setWrap(wrap === 'on' ? 'off' : 'on')}
+      <Found
+        {...{ found, view, question, nowMs, paused, selection, pattern, actions, onScrolledAway, onWiden }}
+        subject={`${turn}${askedKey(view)}`}
+        onTab={(tab) => change({ tab })}
         onShowGaps={() => setGapsOpen(true)}
         onClear={() => change({ q: '' })}
       />
+      <ContextDrawer record={around} nowMs={nowMs} onClose={() => setAround(null)} />
       <Help open={helpOpen} onClose={() => setHelpOpen(false)} />
     </main>
   )

@@ -4,15 +4,29 @@ import { Icon } from './icons.tsx'
 const KEYS = [
   ['/', 'Write a query'],
   ['Enter', 'Run the query; open or close the selected line'],
-  ['j  k', 'Next, previous line (also ↓ ↑)'],
+  ['↑  ↓', 'In an empty query: the queries before; else: previous, next line'],
+  ['Tab', 'In a query: take the first suggestion (Ctrl Space shows them)'],
+  ['j  k', 'Next, previous line'],
   ['e  E', 'Next, previous error'],
   ['Home  End', 'First, last line'],
+  ['c', 'Lines around the open line'],
   ['Esc', 'Close what is open'],
   ['t', 'Time range'],
+  ['o', 'Zoom out: a longer range'],
   ['l', 'Live tail on or off'],
   ['r', 'Ask again'],
+  ['f', 'Fields and their values'],
+  ['s', 'Copy as link, command or API call'],
   ['w', 'Wrap long lines'],
+  ['z', 'Local times or UTC'],
+  ['1  …  5', 'The pages'],
   ['?', 'This help'],
+] as const
+
+const CHART = [
+  ['←  →', 'Move over the bars'],
+  ['Shift ←  Shift →', 'Select bars'],
+  ['Enter', 'Zoom into them'],
 ] as const
 
 const QUERIES = [
@@ -45,13 +59,9 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
           <Icon name="cross" />
         </button>
         <h2 id="help-title">Keyboard</h2>
-        <dl>
-          {KEYS.map(([keys, what]) => (
-            <Entry key={keys} what={what}>
-              {keys.split('  ')}
-            </Entry>
-          ))}
-        </dl>
+        <Keys keys={KEYS} />
+        <h2>In the chart</h2>
+        <Keys keys={CHART} />
         <h2>Queries</h2>
         <dl className="queries">
           {QUERIES.map(([query, what]) => (
@@ -65,6 +75,18 @@ export function Help({ open, onClose }: { open: boolean; onClose: () => void }) 
         </dl>
       </div>
     </dialog>
+  )
+}
+
+function Keys({ keys: entries }: { keys: readonly (readonly [string, string])[] }) {
+  return (
+    <dl>
+      {entries.map(([keys, what]) => (
+        <Entry key={keys} what={what}>
+          {keys.split('  ')}
+        </Entry>
+      ))}
+    </dl>
   )
 }
 

@@ -1,8 +1,8 @@
 import { useId } from 'react'
 import type { Span } from '../model/coverage.ts'
 import { shortCount } from '../model/format.ts'
-import { niceCeiling, timeTicks, type Bar } from '../model/histogram.ts'
-import { levelClass } from './level.tsx'
+import { niceCeiling, timeTicks, type Bar, type Counts } from '../model/histogram.ts'
+import { seriesLook } from './level.tsx'
 
 export const CHART_LEFT = 36
 const HEIGHT = 104
@@ -21,13 +21,15 @@ export interface Brush {
 interface ChartProps {
   readonly width: number
   readonly range: Span
-  readonly bars: readonly Bar[]
+  readonly counts: Counts
   readonly missing: readonly Span[]
   readonly at: number | null
   readonly brush: Brush | null
 }
 
-export function Chart({ width, range, bars, missing, at, brush }: ChartProps) {
+export function Chart({ width, range, counts, missing, at, brush }: ChartProps) {
+  const { bars } = counts
+  const classes = counts.series.map((series, index) => seriesLook(counts.by, series, index).className)
   const hatchId = useId()
   const top = niceCeiling(Math.max(1, ...bars.map((bar) => bar.total)))
   const x = (timeMs: number) => {
@@ -61,7 +63,7 @@ export function Chart({ width, range, bars, missing, at, brush }: ChartProps) {
         />
       )}
       {bars.map((bar) => (
-        <StackedBar key={bar.startMs} bar={bar} top={top} left={x(bar.startMs)} right={x(bar.endMs)} />
+        <StackedBar key={bar.startMs} {...{ bar, classes, top }} left={x(bar.startMs)} right={x(bar.endMs)} />
       ))}
       {missing.map((span) => (
         <rect
@@ -121,11 +123,19 @@ function Axes(props: { width: number; range: Span; top: number; x: (timeMs: numb
   )
 }
 
-function StackedBar({ bar, top, left, right }: { bar: Bar; top: number; left: number; right: number }) {
+function StackedBar(props: {
+  bar: Bar
+  classes: readonly string[]
+  top: number
+  left: number
+  right: number
+}) {
+  const { bar, classes, top, left, right } = props
   const space = right - left > 4 ? 1.5 : right - left > 2 ? 0.5 : 0
   const width = Math.max(0.5, right - left - space)
   let below = 0
-  return bar.parts.map(({ level, count }) => {
+  return bar.parts.map((count, index) => {
+    if (count === 0) return null
     const height = (count / top) * (BASE - TOP)
     const y = BASE - below - height
     below += height
@@ -133,8 +143,8 @@ function StackedBar({ bar, top, left, right }: { bar: Bar; top: number; left: nu
     const shown = Math.max(height, 1.5)
     return (
       <rect
-        key={level}
-        className={levelClass(level)}
+        key={classes[index]}
+        className={classes[index]}
         x={left}
         y={Math.min(y, BASE - shown)}
         width={width}

@@ -1,20 +1,21 @@
 import type { Span } from '../model/coverage.ts'
 import { count, span } from '../model/format.ts'
-import type { Bar } from '../model/histogram.ts'
+import type { Bar, Counts } from '../model/histogram.ts'
 import { CHART_LEFT } from './histogram-chart.tsx'
-import { levelClass, levelName } from './level.tsx'
+import { SeriesMark, seriesLook } from './level.tsx'
 
-const TOOLTIP_PX = 190
+const TOOLTIP_PX = 210
 
 interface BarTooltipProps {
   readonly bar: Bar
+  readonly counts: Counts
   readonly range: Span
   readonly missing: readonly Span[]
   readonly width: number
   readonly nowMs: number
 }
 
-export function BarTooltip({ bar, range, missing, width, nowMs }: BarTooltipProps) {
+export function BarTooltip({ bar, counts, range, missing, width, nowMs }: BarTooltipProps) {
   const middle = (bar.startMs + bar.endMs) / 2
   const x = CHART_LEFT + ((middle - range.fromMs) / (range.toMs - range.fromMs)) * (width - CHART_LEFT)
   const left = Math.min(Math.max(0, x + 12), width - TOOLTIP_PX)
@@ -28,13 +29,18 @@ export function BarTooltip({ bar, range, missing, width, nowMs }: BarTooltipProp
         {count(bar.total)}
       </strong>
       <ul>
-        {bar.parts.map(({ level, count: lines }) => (
-          <li key={level}>
-            <i className={levelClass(level)} />
-            {levelName(level)}
-            <b>{count(lines)}</b>
-          </li>
-        ))}
+        {counts.series.map((series, index) => {
+          const { name } = seriesLook(counts.by, series, index)
+          const lines = bar.parts[index] ?? 0
+          if (lines === 0) return null
+          return (
+            <li key={name}>
+              <SeriesMark {...{ by: counts.by, series, index }} />
+              <span className="clipped">{name}</span>
+              <b>{count(lines)}</b>
+            </li>
+          )
+        })}
       </ul>
       {touched && <span className="tooltip-gap">Something is missing here</span>}
     </div>

@@ -2,12 +2,12 @@ import { useId, useState, type KeyboardEvent, type PointerEvent } from 'react'
 import { useWidth } from '../hooks/use-width.ts'
 import type { Span } from '../model/coverage.ts'
 import { plural } from '../model/format.ts'
-import { brushRange, type Bar } from '../model/histogram.ts'
+import { brushRange, type Bar, type Counts } from '../model/histogram.ts'
 import { Chart, CHART_LEFT, type Brush } from './histogram-chart.tsx'
 import { BarTooltip } from './histogram-tooltip.tsx'
 
 interface HistogramProps {
-  readonly bars: readonly Bar[]
+  readonly counts: Counts
   /** Null before the first answer. */
   readonly range: Span | null
   readonly missing: readonly Span[]
@@ -17,7 +17,8 @@ interface HistogramProps {
 }
 
 /** Counts over time. Drag, or Shift and the arrow keys, select a part; what is hatched is missing. */
-export function Histogram({ bars, range, missing, stale, nowMs, onZoom }: HistogramProps) {
+export function Histogram({ counts, range, missing, stale, nowMs, onZoom }: HistogramProps) {
+  const { bars } = counts
   const [frame, width] = useWidth<HTMLDivElement>()
   const brushing = useBrush({ bars, range, width, onZoom })
   const hintId = useId()
@@ -41,7 +42,7 @@ export function Histogram({ bars, range, missing, stale, nowMs, onZoom }: Histog
         <Chart
           width={width}
           range={range}
-          bars={bars}
+          counts={counts}
           missing={missing}
           at={brushing.at}
           brush={brushing.brush}
@@ -49,7 +50,14 @@ export function Histogram({ bars, range, missing, stale, nowMs, onZoom }: Histog
       )}
       {range !== null && total === 0 && <p className="histogram-empty">No lines in this range</p>}
       {range !== null && hovered !== undefined && (
-        <BarTooltip bar={hovered} range={range} missing={missing} width={width} nowMs={nowMs} />
+        <BarTooltip
+          bar={hovered}
+          counts={counts}
+          range={range}
+          missing={missing}
+          width={width}
+          nowMs={nowMs}
+        />
       )}
     </div>
   )

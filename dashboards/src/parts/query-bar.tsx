@@ -1,8 +1,13 @@
 import { useEffect, useState } from 'react'
 import type { Problem } from '../api.ts'
+import { useQueryHistory } from '../hooks/use-query-history.ts'
+import { useSuggestions } from '../hooks/use-suggestions.ts'
 import type { ViewState } from '../model/url-state.ts'
+import { visible } from '../model/visible.ts'
 import { Icon } from './icons.tsx'
+import { QueryField } from './query-field.tsx'
 import { RangePicker } from './range-picker.tsx'
+import { ShareMenu } from './share-menu.tsx'
 
 interface QueryBarProps {
   readonly view: ViewState
@@ -12,15 +17,20 @@ interface QueryBarProps {
   readonly onChange: (change: Partial<ViewState>) => void
   readonly onRun: () => void
   readonly onCancel: () => void
+  readonly onHelp: () => void
 }
 
 /** The question: words, time, live or not. Enter asks. */
-export function QueryBar({ view, nowMs, running, problem, onChange, onRun, onCancel }: QueryBarProps) {
+export function QueryBar(props: QueryBarProps) {
+  const { view, nowMs, running, problem, onChange, onRun, onCancel, onHelp } = props
   const [draft, setDraft] = useState(view.q)
+  const history = useQueryHistory()
+  const suggest = useSuggestions(view.range)
   // Links, filters and the browser's Back change the query from outside.
   useEffect(() => setDraft(view.q), [view.q])
 
   function submit() {
+    history.add(draft)
     if (draft.trim() === view.q) onRun()
     else onChange({ q: draft.trim() })
   }
@@ -39,20 +49,13 @@ export function QueryBar({ view, nowMs, running, problem, onChange, onRun, onCan
       >
         <div className="query-field">
           <Icon name="search" />
-          <input
-            type="text"
-            value={draft}
-            placeholder="Search all lines: words, field:value, AND, OR, NOT"
-            aria-label="Query"
-            aria-keyshortcuts="/"
-            aria-invalid={faulty}
-            aria-describedby="query-problem"
-            autoComplete="off"
-            autoCapitalize="none"
-            spellCheck={false}
-            enterKeyHint="search"
-            onChange={(event) => setDraft(event.target.value)}
-            onKeyDown={(event) => event.key === 'Escape' && event.currentTarget.blur()}
+          <QueryField
+            text={draft}
+            problem={faulty ? problem : null}
+            onChange={setDraft}
+            onRun={submit}
+            recall={history.recall}
+            suggest={suggest}
           />
           {draft !== view.q && <span className="hint enter-hint">Enter to run</span>}
           {draft === view.q && <kbd aria-hidden="true">/</kbd>}
@@ -61,12 +64,29 @@ export function QueryBar({ view, nowMs, running, problem, onChange, onRun, onCan
           <RangePicker range={view.range} nowMs={nowMs} onPick={(range) => onChange({ range })} />
           <LiveToggle view={view} onChange={onChange} />
           <RunButton running={running} onCancel={onCancel} />
+          <ShareMenu view={view} nowMs={nowMs} />
+          <HelpButton onHelp={onHelp} />
         </div>
       </form>
       <div id="query-problem" role="alert">
-        {faulty && <SyntaxProblem query={view.q} problem={problem} />}
+        {faulty && <SyntaxProblem problem={problem} />}
       </div>
     </search>
+  )
+}
+
+function HelpButton({ onHelp }: Pick<QueryBarProps, 'onHelp'>) {
+  return (
+    <button
+      type="button"
+      className="button square help-button"
+      aria-label="Help: keys and queries"
+      aria-keyshortcuts="?"
+      title="Help: keys and queries (?)"
+      onClick={onHelp}
+    >
+      ?
+    </button>
   )
 }
 
@@ -92,36 +112,33 @@ function LiveToggle({ view, onChange }: Pick<QueryBarProps, 'view' | 'onChange'>
 /** Two buttons with two keys: as one element, Cancel would become the submit button in the middle of its own click. */
 function RunButton({ running, onCancel }: Pick<QueryBarProps, 'running' | 'onCancel'>) {
   return running ? (
-    <button key="cancel" type="button" className="button run" onClick={onCancel}>
+    <button key="cancel" type="button" className="button run" aria-label="Cancel" onClick={onCancel}>
       <span className="spinner" aria-hidden="true" />
-      Cancel
+      <span className="label">Cancel</span>
     </button>
   ) : (
     <button
       key="run"
       type="submit"
       className="button primary run"
+      aria-label="Run"
       aria-keyshortcuts="r"
       title="Ask again (r)"
     >
       <Icon name="refresh" />
-      Run
+      <span className="label">Run</span>
     </button>
   )
 }
 
-/** The query with a caret below the place that could not be read. */
-function SyntaxProblem({ query, problem }: { query: string; problem: Problem }) {
-  const column = Math.min(Math.max(1, problem.column ?? 1), query.length + 1)
+/** What the server could not read; the editor underlines where. */
+function SyntaxProblem({ problem }: { problem: Problem }) {
   return (
-    <div className="syntax-problem">
-      <pre>
-        {`${query}\n${' '.repeat(column - 1)}`}
-        <b>^</b>
-      </pre>
-      <p>
-        <Icon name="alert" /> {problem.message}
-      </p>
-    </div>
+    <p className="syntax-problem">
+      <Icon name="alert" />
+      <span>
+        {visible(problem.message)} <span className="hint">(column {problem.column})</span>
+      </span>
+    </p>
   )
 }

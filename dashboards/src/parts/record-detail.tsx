@@ -1,35 +1,42 @@
 import type { LogRecord } from '../api.ts'
 import type { RecordActions } from '../hooks/use-record-actions.ts'
-import { fieldsOf, filterTerm, type Field } from '../model/fields.ts'
-import { highlight } from '../model/highlight.ts'
+import { fieldsOf, filterTerm, isCountable, type Field } from '../model/fields.ts'
+import { visible } from '../model/visible.ts'
 import { CopyButton } from './copy-button.tsx'
+import { FilterButtons } from './filter-buttons.tsx'
 import { Icon } from './icons.tsx'
+import { LongText } from './long-text.tsx'
 
 interface RecordDetailProps {
   readonly record: LogRecord
   readonly pattern: RegExp | null
+  readonly q: string
   readonly actions: RecordActions
 }
 
 /** All fields of a line, and what can be done with them. */
-export function RecordDetail({ record, pattern, actions }: RecordDetailProps) {
+export function RecordDetail({ record, pattern, q, actions }: RecordDetailProps) {
   return (
     <div className="detail">
       <div className="detail-tools">
+        <button
+          type="button"
+          className="button small"
+          aria-keyshortcuts="c"
+          title="What the same file or host wrote before and after (c)"
+          onClick={() => actions.onAround(record)}
+        >
+          <Icon name="around" />
+          Lines around this one
+        </button>
         <CopyButton text={() => JSON.stringify(record, null, 2)} label="Copy this line as JSON">
           Copy as JSON
         </CopyButton>
-        {record.host !== undefined && (
-          <button type="button" className="button small" onClick={() => actions.onAround(record)}>
-            <Icon name="zoomOut" />
-            Lines around this one
-          </button>
-        )}
       </div>
       <table>
         <tbody>
           {fieldsOf(record).map((field) => (
-            <FieldRow key={field.name} field={field} pattern={pattern} actions={actions} />
+            <FieldRow key={field.name} {...{ field, pattern, q, actions }} />
           ))}
         </tbody>
       </table>
@@ -37,50 +44,31 @@ export function RecordDetail({ record, pattern, actions }: RecordDetailProps) {
   )
 }
 
-function FieldRow(props: { field: Field; pattern: RegExp | null; actions: RecordActions }) {
-  const { field, pattern, actions } = props
+function FieldRow(props: { field: Field; pattern: RegExp | null; q: string; actions: RecordActions }) {
+  const { field, pattern, q, actions } = props
   const { name, text, value } = field
-  const term = value === null ? null : filterTerm(name, value)
+  const shown = visible(name)
   return (
     <tr>
-      <th scope="row">{name}</th>
+      <th scope="row">{shown}</th>
       <td className="field-tools">
-        {term !== null && (
-          <>
-            <button
-              type="button"
-              className="tool"
-              aria-label={`Only ${term}`}
-              title={`Only ${term}`}
-              onClick={() => actions.onFilter(term, { exclude: false })}
-            >
-              <Icon name="plus" />
-            </button>
-            <button
-              type="button"
-              className="tool"
-              aria-label={`Without ${term}`}
-              title={`Without ${term}`}
-              onClick={() => actions.onFilter(term, { exclude: true })}
-            >
-              <Icon name="minus" />
-            </button>
-          </>
+        {value !== null && <FilterButtons term={filterTerm(name, value)} q={q} onFilter={actions.onFilter} />}
+        {value !== null && isCountable(name) && (
+          <button
+            type="button"
+            className="tool"
+            aria-label={`Top values of ${shown}`}
+            title={`Top values of ${shown}`}
+            onClick={() => actions.onTop(name)}
+          >
+            <Icon name="bars" />
+          </button>
         )}
-        <CopyButton text={() => text} label={`Copy the value of ${name}`} />
+        <CopyButton text={() => text} label={`Copy the value of ${shown}`} />
       </td>
       <td className="field-value">
-        <Marked text={text} pattern={name === 'time' || name === 'id' ? null : pattern} />
+        <LongText text={text} pattern={name === 'time' || name === 'id' ? null : pattern} />
       </td>
     </tr>
-  )
-}
-
-/** A text with the searched words marked. */
-export function Marked({ text, pattern }: { text: string; pattern: RegExp | null }) {
-  // Pieces of one text have no other identity than their place.
-  // eslint-disable-next-line react/no-array-index-key
-  return highlight(text, pattern).map(({ text: piece, hit }, at) =>
-    hit ? <mark key={at}>{piece}</mark> : piece,
   )
 }

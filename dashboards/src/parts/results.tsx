@@ -1,8 +1,10 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useEffectEvent, useRef, type ReactNode } from 'react'
-import type { LogRecord } from '../api.ts'
+import { useCallback, useEffect, useEffectEvent, useRef, type ReactNode } from 'react'
+import { useMedia } from '../hooks/use-media.ts'
 import type { RecordActions } from '../hooks/use-record-actions.ts'
+import type { Selection } from '../hooks/use-selection.ts'
 import { sameDay } from '../model/format.ts'
+import type { Rows } from '../model/rows.ts'
 import { ColumnNames } from './column-names.tsx'
 import { Row, rowId } from './row.tsx'
 
@@ -16,17 +18,26 @@ const TOP_PX = 8
 /** The names of the columns cover this much. */
 const HEAD_PX = 26
 const AROUND_ROWS = 2
+/** The page hears of what is looked at in steps of so many lines, not with every one. */
+const LOOK_ROWS = 100
+const NARROW = '(max-width: 720px)'
 
 interface ResultsProps {
-  readonly rows: readonly LogRecord[]
-  readonly selectedId: string | null
-  readonly expandedId: string | null
+  readonly rows: Rows
+  /** New lines come on top, so a line is known by its id, not by its place. */
+  readonly live: boolean
+  /** Changes with the question. */
+  readonly subject: string
+  readonly selection: Pick<Selection, 'place' | 'selectedId' | 'expandedId' | 'press'>
   readonly pattern: RegExp | null
+  readonly q: string
   readonly wrap: boolean
   readonly stale: boolean
   readonly actions: RecordActions
-  readonly onPress: (id: string) => void
+  /** More can be asked for. */
+  readonly ready: boolean
   readonly onNearEnd: () => void
+  readonly onLook: (first: number, last: number) => void
   readonly onScrolledAway: (away: boolean) => void
   /** What stands after the last line. */
   readonly footer: ReactNode
@@ -34,36 +45,9 @@ interface ResultsProps {
 
 /** The lines, newest first. Only those in view exist in the page. */
 export function Results(props: ResultsProps) {
-  const { rows, selectedId, expandedId, pattern, wrap, stale, actions, onPress, footer } = props
-  const scroller = useRef<HTMLDivElement>(null)
-  const virtualizer = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => (matchMedia('(max-width: 720px)').matches ? NARROW_ROW_PX : ROW_PX),
-    getItemKey: (index) => rows[index]?.id ?? index,
-    overscan: OVERSCAN_ROWS,
-  })
-  const items = virtualizer.getVirtualItems()
-  const lastShown = items.at(-1)?.index ?? 0
-
-  useEffect(() => virtualizer.measure(), [wrap, virtualizer])
-
-  const nearEnd = useEffectEvent(props.onNearEnd)
-  useEffect(() => {
-    if (rows.length > 0 && lastShown >= rows.length - AHEAD_ROWS) nearEnd()
-  }, [lastShown, rows.length])
-
-  const reveal = useEffectEvent((id: string) => {
-    const item = virtualizer.measurementsCache[rows.findIndex((record) => record.id === id)]
-    if (item !== undefined && scroller.current !== null) bringIntoView(scroller.current, item.start)
-  })
-  useEffect(() => {
-    if (selectedId !== null) reveal(selectedId)
-  }, [selectedId])
-
-  const [first, last] = [rows[0], rows.at(-1)]
-  const withDay =
-    first !== undefined && last !== undefined && !sameDay(Date.parse(first.time), Date.parse(last.time))
+  const { rows, selection, wrap, stale, footer } = props
+  const { scroller, virtualizer, items } = useWindow(props)
+  const withDay = rows.ends !== null && !sameDay(Date.parse(rows.ends.newest), Date.parse(rows.ends.oldest))
   return (
     <div
       ref={scroller}
@@ -71,44 +55,90 @@ export function Results(props: ResultsProps) {
       role="grid"
       aria-label="Log lines, newest first"
       aria-rowcount={rows.length + 1}
-      aria-activedescendant={selectedId === null ? undefined : rowId(selectedId)}
+      aria-activedescendant={selection.selectedId === null ? undefined : rowId(selection.selectedId)}
       aria-busy={stale}
       tabIndex={0}
       onScroll={(event) => props.onScrolledAway(event.currentTarget.scrollTop > TOP_PX)}
     >
       <ColumnNames />
       <div className="rows" role="presentation" style={{ height: virtualizer.getTotalSize() }}>
-        {items.map(({ index, key, start }) => {
-          const record = rows[index]
-          if (record === undefined) return null
-          return (
-            <div
-              key={key}
-              data-index={index}
-              ref={virtualizer.measureElement}
-              className="row-frame"
-              role="rowgroup"
-              style={{ transform: `translateY(${start}px)` }}
-            >
-              <Row
-                record={record}
-                index={index}
-                selected={record.id === selectedId}
-                expanded={record.id === expandedId}
-                withDay={withDay}
-                pattern={pattern}
-                actions={actions}
-                onPress={onPress}
-              />
-            </div>
-          )
-        })}
+        {items.map(({ index, key, start }) => (
+          <div
+            key={key}
+            data-index={index}
+            ref={virtualizer.measureElement}
+            className="row-frame"
+            role="rowgroup"
+            style={{ transform: `translateY(${start}px)` }}
+          >
+            <PlacedRow {...props} index={index} withDay={withDay} />
+          </div>
+        ))}
       </div>
       <div className="results-end" role="presentation">
         {footer}
       </div>
     </div>
   )
+}
+
+function PlacedRow(props: ResultsProps & { index: number; withDay: boolean }) {
+  const { rows, index, selection, withDay, pattern, q, actions } = props
+  const record = rows.at(index)
+  if (record === undefined) return <div className="row dropped">…</div>
+  return (
+    <Row
+      record={record}
+      index={index}
+      selected={record.id === selection.selectedId}
+      expanded={record.id === selection.expandedId}
+      withDay={withDay}
+      pattern={pattern}
+      q={q}
+      actions={actions}
+      onPress={selection.press}
+    />
+  )
+}
+
+/** Which lines are in view, and what follows from that. */
+function useWindow(props: ResultsProps) {
+  const { rows, live, subject, selection, wrap, ready } = props
+  const scroller = useRef<HTMLDivElement>(null)
+  const narrow = useMedia(NARROW)
+  // The same function for as long as places keep their lines: another one has a million lines placed anew.
+  const keyOf = useCallback((index: number) => rows.at(index)?.id ?? index, [rows])
+  const virtualizer = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: narrow ? () => NARROW_ROW_PX : () => ROW_PX,
+    ...(live ? { getItemKey: keyOf } : {}),
+    overscan: OVERSCAN_ROWS,
+  })
+  const items = virtualizer.getVirtualItems()
+  const [first, last] = [items[0]?.index ?? 0, items.at(-1)?.index ?? 0]
+
+  useEffect(() => virtualizer.measure(), [wrap, narrow, live, subject, virtualizer])
+
+  const nearEnd = useEffectEvent(props.onNearEnd)
+  useEffect(() => {
+    if (ready && rows.length > 0 && last >= rows.length - AHEAD_ROWS) nearEnd()
+  }, [last, rows.length, ready])
+
+  const look = useEffectEvent(props.onLook)
+  const block = Math.floor(first / LOOK_ROWS) * LOOK_ROWS
+  const blockEnd = Math.ceil((last + 1) / LOOK_ROWS) * LOOK_ROWS
+  useEffect(() => look(block, blockEnd), [block, blockEnd])
+
+  const reveal = useEffectEvent((place: number) => {
+    const item = virtualizer.measurementsCache[place]
+    if (item !== undefined && scroller.current !== null) bringIntoView(scroller.current, item.start)
+  })
+  const { selectedId, place } = selection
+  useEffect(() => {
+    if (place >= 0) reveal(place)
+  }, [selectedId, place])
+  return { scroller, virtualizer, items }
 }
 
 /** Scrolls by as little as shows the line that starts at `top`, with a little of what is around it. */

@@ -1,12 +1,15 @@
 import { memo } from 'react'
 import type { LogRecord } from '../api.ts'
 import type { RecordActions } from '../hooks/use-record-actions.ts'
-import { clockTimeMs, dayLabel } from '../model/format.ts'
+import { clockTimeMs, count, dayLabel } from '../model/format.ts'
+import { cut, visible } from '../model/visible.ts'
 import { levelClass, levelName } from './level.tsx'
-import { Marked, RecordDetail } from './record-detail.tsx'
+import { Marked } from './marked.tsx'
+import { RecordDetail } from './record-detail.tsx'
 
 /** A line longer than this is cut in the list; its detail has all of it. */
 const MESSAGE_CHARS_MAX = 4000
+const NAME_CHARS_MAX = 200
 
 interface RowProps {
   readonly record: LogRecord
@@ -16,13 +19,16 @@ interface RowProps {
   /** The list spans several days, so a clock time alone says too little. */
   readonly withDay: boolean
   readonly pattern: RegExp | null
+  readonly q: string
   readonly actions: RecordActions
-  readonly onPress: (id: string) => void
+  readonly onPress: (id: string, index: number) => void
 }
 
 export const Row = memo(function Row(props: RowProps) {
-  const { record, index, selected, expanded, withDay, pattern, actions, onPress } = props
-  const { id, level = '', service = '', host = '', message = '' } = record
+  const { record, index, selected, expanded, withDay, pattern, q, actions, onPress } = props
+  const { id, level = '', message = '' } = record
+  const service = shortText(record.service)
+  const host = shortText(record.host)
   const timeMs = Date.parse(record.time)
   return (
     <>
@@ -35,7 +41,7 @@ export const Row = memo(function Row(props: RowProps) {
         aria-expanded={expanded}
         onClick={() => {
           // A drag that marks text is no press.
-          if (getSelection()?.toString() === '') onPress(id)
+          if (getSelection()?.toString() === '') onPress(id, index)
         }}
       >
         <span role="gridcell" className="cell-time">
@@ -54,19 +60,27 @@ export const Row = memo(function Row(props: RowProps) {
           {host}
         </span>
         <span role="gridcell" className="cell-message">
-          <Marked text={message.slice(0, MESSAGE_CHARS_MAX)} pattern={pattern} />
+          <Marked text={cut(message, MESSAGE_CHARS_MAX)} pattern={pattern} />
+          {message.length > MESSAGE_CHARS_MAX && (
+            <em className="cut"> … {count(message.length - MESSAGE_CHARS_MAX)} more characters</em>
+          )}
         </span>
       </div>
       {expanded && (
         <div role="row">
           <div role="gridcell">
-            <RecordDetail record={record} pattern={pattern} actions={actions} />
+            <RecordDetail {...{ record, pattern, q, actions }} />
           </div>
         </div>
       )}
     </>
   )
 })
+
+/** Anything may stand in a field: a name is text, harmless, and no longer than a tooltip. */
+function shortText(value: unknown): string {
+  return typeof value === 'string' ? visible(cut(value, NAME_CHARS_MAX)) : ''
+}
 
 /** The element id of a line's row: what aria-activedescendant names. */
 export function rowId(id: string): string {

@@ -1,8 +1,9 @@
 import type { ReactNode } from 'react'
-import type { Problem } from '../api.ts'
+import type { Problem, Session } from '../api.ts'
 import { plural } from '../model/format.ts'
 import type { Search } from '../hooks/use-search.ts'
 import { TAIL_ROWS_MAX } from '../model/tail-buffer.ts'
+import { Link } from '../router.tsx'
 import { ColumnNames } from './column-names.tsx'
 import { Icon } from './icons.tsx'
 
@@ -31,6 +32,8 @@ interface NothingFoundProps {
   readonly widerLabel: string
   readonly gaps: number
   readonly live: boolean
+  /** Nothing was ever stored. */
+  readonly storeEmpty: boolean
   readonly onWiden: () => void
   readonly onShowGaps: () => void
   readonly onClear: () => void
@@ -38,7 +41,8 @@ interface NothingFoundProps {
 
 /** No lines: what else to try. */
 export function NothingFound(props: NothingFoundProps) {
-  const { query, widerLabel, gaps, live, onWiden, onShowGaps, onClear } = props
+  const { query, widerLabel, gaps, live, storeEmpty, onWiden, onShowGaps, onClear } = props
+  if (storeEmpty) return <EmptyStore live={live} />
   return (
     <Notice title={live ? 'No lines yet' : 'No lines match'}>
       <p>
@@ -46,7 +50,9 @@ export function NothingFound(props: NothingFoundProps) {
           ? 'Lines are missing from this range, so this does not mean that nothing was written.'
           : live
             ? 'Lines show up here as they arrive.'
-            : 'Nothing in this range matches the query.'}
+            : query === ''
+              ? 'Nothing was written in this range.'
+              : 'Nothing in this range matches the query.'}
       </p>
       <div className="notice-actions">
         {gaps > 0 && (
@@ -67,6 +73,25 @@ export function NothingFound(props: NothingFoundProps) {
   )
 }
 
+/** A new installation: where lines come from. */
+function EmptyStore({ live }: { live: boolean }) {
+  return (
+    <Notice title="Nothing is stored yet">
+      <p>
+        No line has arrived here so far. Collectors follow the files that <code>collector.files</code> in{' '}
+        <code>noctule.yaml</code> names; the page Collectors says which of them report. A file of lines is
+        taken by <code>noctule import</code>.
+      </p>
+      <p>{live ? 'Lines show up here as they arrive.' : 'Turn on Live to see the first lines arrive.'}</p>
+      <div className="notice-actions">
+        <Link href="/collectors" className="button">
+          See the collectors
+        </Link>
+      </div>
+    </Notice>
+  )
+}
+
 export function Notice({ title, children }: { title: string; children: ReactNode }) {
   return (
     <div className="results notice">
@@ -78,15 +103,33 @@ export function Notice({ title, children }: { title: string; children: ReactNode
   )
 }
 
-/** What went wrong, in the server's words, and the way to try again. */
-export function ProblemBanner({ problem, onRetry }: { problem: Problem; onRetry: () => void }) {
+interface ProblemBannerProps {
+  readonly problem: Problem
+  readonly session: Session
+  /** When it is tried again by itself; null: when somebody says so. */
+  readonly retryAtMs: number | null
+  readonly nowMs: number
+  readonly onRetry: () => void
+}
+
+/** What went wrong, in the server's words, and when it is tried again. */
+export function ProblemBanner({ problem, session, retryAtMs, nowMs, onRetry }: ProblemBannerProps) {
   return (
     <div className="problem" role="alert">
       <Icon name="alert" />
       <p>
         <strong>{problem.message}</strong> <code>{problem.code}</code>
-        {problem.retryAfterS !== null && (
-          <span className="hint"> The server asks to wait {problem.retryAfterS} s.</span>
+        {problem.status === 403 && (
+          <span className="hint">
+            {' '}
+            {session.name} has the role {session.role}: ask for a token of the role that is named here.
+          </span>
+        )}
+        {retryAtMs !== null && (
+          <span className="hint" aria-live="off">
+            {' '}
+            Asked again in {Math.max(1, Math.ceil((retryAtMs - nowMs) / 1000))} s.
+          </span>
         )}
       </p>
       <button type="button" className="button small" onClick={onRetry}>

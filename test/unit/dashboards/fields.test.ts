@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseQuery } from '../../../core/query/parse.ts'
-import { addTerm, fieldsOf, filterTerm } from '../../../dashboards/src/model/fields.ts'
+import { addTerm, fieldsOf, filterTerm, removeTerm, termState } from '../../../dashboards/src/model/fields.ts'
 
 test('well-known fields come first, then the line’s own by name', () => {
   const record = {
@@ -73,4 +73,19 @@ describe('adding a term', () => {
   ])('%j and %j (exclude: %s) make %j', (query, term, exclude, result) => {
     expect(addTerm(query, term, { exclude })).toBe(result)
   })
+})
+
+test.each([
+  ['a level:error b', 'level:error', 'only', 'a b'],
+  ['NOT level:error b', 'level:error', 'without', 'b'],
+  ['a level:error', 'level:error', 'only', 'a'],
+  ['level:errors', 'level:error', null, 'level:errors'],
+  ['"say level:error here"', 'level:error', null, '"say level:error here"'],
+])('%s asks for %s: %s; taken out: %s', (query, term, state, without) => {
+  expect(termState(query, term)).toBe(state)
+  expect(removeTerm(query, term)).toBe(without)
+})
+
+test('a term beside OR is not one that all lines have', () => {
+  expect(termState('a OR level:error', 'level:error')).toBeNull()
 })

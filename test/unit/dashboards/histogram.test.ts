@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  VALUES_MAX,
   brushRange,
-  fillBars,
-  levelTotals,
+  countsOf,
   niceCeiling,
   timeTicks,
 } from '../../../dashboards/src/model/histogram.ts'
@@ -18,7 +18,8 @@ const bucket = (startMs: number, by: Record<string, number>, total?: number) => 
 
 describe('filling', () => {
   test('intervals without a line get an empty bar, from the first that touches the range to the last', () => {
-    const bars = fillBars({
+    const { bars } = countsOf({
+      by: 'level',
       buckets: [bucket(NOON + MINUTE, { info: 2 })],
       intervalMs: MINUTE,
       fromMs: NOON + 30_000,
@@ -33,7 +34,8 @@ describe('filling', () => {
   })
 
   test('bars stand where the server put its buckets, however those are aligned', () => {
-    const bars = fillBars({
+    const { bars } = countsOf({
+      by: 'level',
       buckets: [bucket(NOON + 7000, { warn: 1 })],
       intervalMs: 10_000,
       fromMs: NOON,
@@ -44,17 +46,19 @@ describe('filling', () => {
   })
 
   test('the most severe level is first, and unknown levels keep the height of the bar', () => {
-    const [bar] = fillBars({
+    const { bars, series } = countsOf({
+      by: 'level',
       buckets: [bucket(NOON, { info: 3, error: 1, notice: 2 })],
       intervalMs: MINUTE,
       fromMs: NOON,
       toMs: NOON + MINUTE,
     })
-    expect(bar?.parts).toEqual([
-      { level: 'error', count: 1 },
-      { level: 'info', count: 3 },
-      { level: '', count: 2 },
+    expect(series.map(({ value, count }) => [value, count])).toEqual([
+      ['error', 1],
+      ['info', 3],
+      ['', 2],
     ])
+    expect(bars[0]?.parts).toEqual([1, 3, 2])
   })
 
   test('no line is lost or counted twice', () => {
@@ -62,16 +66,44 @@ describe('filling', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(59)), counts, fc.nat(999), (minutes, by, shift) => {
         const buckets = minutes.toSorted((a, b) => a - b).map((minute) => bucket(NOON + minute * MINUTE, by))
-        const bars = fillBars({ buckets, intervalMs: MINUTE, fromMs: NOON - shift, toMs: NOON + 60 * MINUTE })
+        const { bars, series } = countsOf({
+          by: 'level',
+          buckets,
+          intervalMs: MINUTE,
+          fromMs: NOON - shift,
+          toMs: NOON + 60 * MINUTE,
+        })
         const expected = buckets.reduce((sum, { total }) => sum + total, 0)
         expect(bars.reduce((sum, { total }) => sum + total, 0)).toBe(expected)
-        expect(levelTotals(bars).reduce((sum, { count }) => sum + count, 0)).toBe(expected)
+        expect(series.reduce((sum, { count }) => sum + count, 0)).toBe(expected)
+        for (const [index, { count }] of series.entries())
+          expect(bars.reduce((sum, { parts }) => sum + (parts[index] ?? 0), 0)).toBe(count)
       }),
     )
   })
 
+  test('split by a field, the most frequent values have a colour, all others one together, and none its own', () => {
+    const values = Array.from({ length: VALUES_MAX + 2 }, (_, index): [string, number] => [
+      `h${index}`,
+      20 - index,
+    ])
+    const by = Object.fromEntries([...values, ['', 4]])
+    const range = { fromMs: NOON, toMs: NOON + MINUTE }
+    const { bars, series } = countsOf({
+      by: 'host',
+      buckets: [bucket(NOON, by, 4 + 3 + values.reduce((sum, [, count]) => sum + count, 0))],
+      intervalMs: MINUTE,
+      ...range,
+    })
+    expect(series.map(({ value }) => value)).toEqual(['h0', 'h1', 'h2', 'h3', 'h4', 'h5', null, ''])
+    expect(series.slice(-2).map(({ count }) => count)).toEqual([14 + 13, 4 + 3])
+    expect(bars[0]?.parts).toEqual(series.map(({ count }) => count))
+  })
+
   test('an empty range has no bars', () => {
-    expect(fillBars({ buckets: [], intervalMs: MINUTE, fromMs: NOON, toMs: NOON })).toEqual([])
+    expect(countsOf({ by: 'level', buckets: [], intervalMs: MINUTE, fromMs: NOON, toMs: NOON }).bars).toEqual(
+      [],
+    )
   })
 })
 
@@ -106,7 +138,8 @@ describe('ticks', () => {
 })
 
 test('a brush selects whole bars, in either direction', () => {
-  const bars = fillBars({ buckets: [], intervalMs: MINUTE, fromMs: NOON, toMs: NOON + 5 * MINUTE })
+  const range = { fromMs: NOON, toMs: NOON + 5 * MINUTE }
+  const { bars } = countsOf({ by: 'level', buckets: [], intervalMs: MINUTE, ...range })
   const selected = { fromMs: NOON + MINUTE, toMs: NOON + 3 * MINUTE }
   expect(brushRange(bars, NOON + 90_000, NOON + 150_000)).toEqual(selected)
   expect(brushRange(bars, NOON + 150_000, NOON + 90_000)).toEqual(selected)

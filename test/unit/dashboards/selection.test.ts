@@ -1,25 +1,32 @@
 import { expect, test } from 'vitest'
-import { nextLine, type Step } from '../../../dashboards/src/model/selection.ts'
+import { rowsOf } from '../../../dashboards/src/model/rows.ts'
+import { nextPlace, type Step } from '../../../dashboards/src/model/selection.ts'
 
-const rows = ['info', 'error', 'info', 'fatal'].map((level, index) => ({ id: `l${index}`, time: '', level }))
+const rows = rowsOf(
+  ['info', 'error', 'info', 'fatal'].map((level, index) => ({ id: `l${index}`, time: '', level })),
+)
 
-test.each<[string | null, Step, string | null]>([
-  [null, 'next', 'l0'],
-  [null, 'previous', 'l0'],
-  ['l0', 'next', 'l1'],
-  ['l3', 'next', 'l3'],
-  ['l0', 'previous', 'l0'],
-  ['l2', 'first', 'l0'],
-  ['l0', 'last', 'l3'],
-  [null, 'nextError', 'l1'],
-  ['l1', 'nextError', 'l3'],
-  ['l3', 'nextError', 'l3'],
-  ['l3', 'previousError', 'l1'],
-  ['gone', 'next', 'l0'],
+test.each<[number, Step, number]>([
+  [-1, 'next', 0],
+  [-1, 'previous', 0],
+  [0, 'next', 1],
+  [3, 'next', 3],
+  [0, 'previous', 0],
+  [2, 'first', 0],
+  [0, 'last', 3],
+  [-1, 'nextError', 1],
+  [1, 'nextError', 3],
+  [3, 'nextError', 3],
+  [3, 'previousError', 1],
 ])('from %s, %s leads to %s', (from, step, to) => {
-  expect(nextLine(rows, from, step)).toBe(to)
+  expect(nextPlace(rows, from, step)).toBe(to)
 })
 
 test('without lines there is nothing to select', () => {
-  expect(nextLine([], null, 'next')).toBeNull()
+  expect(nextPlace(rowsOf([]), -1, 'next')).toBe(-1)
+})
+
+test('an error behind lines that are not held is not claimed to be the next one', () => {
+  const holey = { ...rows, at: (index: number) => (index === 2 ? undefined : rows.at(index)) }
+  expect(nextPlace(holey, 1, 'nextError')).toBe(1)
 })

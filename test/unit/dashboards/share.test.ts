@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { asApiCall, asCommand, shellWord } from '../../../dashboards/src/model/share.ts'
 
@@ -26,7 +26,7 @@ test('a question becomes an API call, with the token in a variable', () => {
 })
 
 test('a shell reads back every text as one word', () => {
-  const unit = fc.constantFrom(...`a'"$\`\\!*?(){}[]<>|&;#~ \n-=`)
+  const unit = fc.constantFrom(...`a'"$\`\\!*?(){}[]<>|&;#~ \n-=`.split(''))
   const texts = fc.sample(fc.string({ unit, minLength: 1, maxLength: 30 }), { numRuns: 60, seed: 6 })
   const script = `for word in ${texts.map(shellWord).join(' ')}; do printf '%s\\0' "$word"; done`
   const read = execFileSync('/bin/sh', ['-c', script], { encoding: 'utf8' })

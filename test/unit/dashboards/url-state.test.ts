@@ -1,12 +1,14 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { SPLITS } from '../../../dashboards/src/model/histogram.ts'
 import type { TimeRange } from '../../../dashboards/src/model/time-range.ts'
 import {
+  TABS,
+  askedKey,
   codeOfFragment,
   codeOfPaste,
   formatView,
   parseView,
-  sameView,
 } from '../../../dashboards/src/model/url-state.ts'
 
 const relative = fc
@@ -21,6 +23,9 @@ test('a link brings back the view that it was made from', () => {
     q: fc.string({ unit: 'grapheme' }),
     range: fc.oneof(relative, absolute),
     live: fc.boolean(),
+    tab: fc.constantFrom(...TABS),
+    by: fc.constantFrom(...SPLITS),
+    field: fc.string({ unit: 'grapheme', minLength: 1 }),
   })
   fc.assert(
     fc.property(views, (view) => {
@@ -31,17 +36,24 @@ test('a link brings back the view that it was made from', () => {
 })
 
 test('what is missing or wrong in a link becomes its default', () => {
-  expect(parseView('')).toEqual({ q: '', range: { kind: 'relative', length: '15m' }, live: false })
-  expect(parseView('?from=yesterday&live=yes')).toEqual(parseView(''))
+  expect(parseView('')).toEqual({
+    q: '',
+    range: { kind: 'relative', length: '15m' },
+    live: false,
+    tab: 'lines',
+    by: 'level',
+    field: 'service',
+  })
+  expect(parseView('?from=yesterday&live=yes&tab=x&by=y&field=')).toEqual(parseView(''))
 })
 
 test('a fixed range is never live', () => {
   expect(parseView('?from=2026-01-05T03:00:00Z&to=2026-01-05T04:00:00Z&live=1').live).toBe(false)
 })
 
-test('views are the same when their links are', () => {
-  expect(sameView(parseView('?q=a'), parseView('?from=now-15m&q=a'))).toBe(true)
-  expect(sameView(parseView('?q=a'), parseView('?q=b'))).toBe(false)
+test('a question is the same however its answer is looked at', () => {
+  expect(askedKey(parseView('?q=a'))).toBe(askedKey(parseView('?from=now-15m&q=a&tab=top&by=host')))
+  expect(askedKey(parseView('?q=a'))).not.toBe(askedKey(parseView('?q=b')))
 })
 
 test.each([
