@@ -35,6 +35,7 @@ const metaSchema = z.looseObject({
   truncated: z.boolean(),
   cursor: z.string().optional(),
   complete: z.boolean(),
+  completeTo: z.string().nullish(),
   sites: z.record(z.string(), siteSchema),
 })
 export type ShownMeta = z.infer<typeof metaSchema>
@@ -147,10 +148,82 @@ export const queriesSchema = z.looseObject({
 })
 export type ShownQuery = z.infer<typeof queriesSchema>['queries'][number]
 
+const metricLineSchema = z.looseObject({
+  tags: z.record(z.string(), z.string()),
+  kind: z.string(),
+  /** Start of the step in ms, then a value for each aggregate. */
+  points: z.array(z.tuple([z.number()], z.number().nullable())),
+})
+export type ShownMetricLine = z.infer<typeof metricLineSchema>
+
+export const metricValuesSchema = z.looseObject({
+  lines: z.array(metricLineSchema),
+  linesTotal: z.number(),
+  /** ms */
+  step: z.number().positive(),
+  aggregates: z.array(z.string()),
+  lost: z.looseObject({
+    total: z.number(),
+    byReason: z.record(z.string(), z.number()),
+    byHost: z.record(z.string(), z.number()),
+  }),
+  hint: z.looseObject({ detail: z.string(), names: z.array(z.string()) }).optional(),
+  meta: metaSchema,
+})
+export type ShownMetricValues = z.infer<typeof metricValuesSchema>
+
+export const metricNamesSchema = z.looseObject({
+  names: z.array(z.looseObject({ name: z.string(), kind: z.string(), series: z.number() })),
+  total: z.number(),
+  meta: metaSchema,
+})
+export type ShownMetricName = z.infer<typeof metricNamesSchema>['names'][number]
+
+export const metricTagsSchema = z.looseObject({
+  tags: z.array(
+    z.looseObject({
+      tag: z.string(),
+      values: z.array(z.looseObject({ value: z.string(), series: z.number() })),
+      valuesTotal: z.number(),
+    }),
+  ),
+  series: z.number(),
+  meta: metaSchema,
+})
+
 /** A line of an export that is no record: the first says the plan, the last what is missing or why it ends too early. */
 export const exportLineSchema = z.looseObject({ meta: metaSchema.optional(), error: z.unknown().optional() })
 export const sitesSchema = z.looseObject({ sites: z.record(z.string(), siteSchema) })
 export const collectorsSchema = z.looseObject({ collectors: z.array(recordSchema) })
+const hostSchema = z.looseObject({
+  site: z.string(),
+  host: z.string(),
+  tier: z.string(),
+  state: z.string(),
+  since: z.string().nullable(),
+  reportedAt: z.string().nullable(),
+  version: z.string(),
+  checks: z.array(z.looseObject({ name: z.string(), state: z.string(), message: z.string() })),
+  facts: z
+    .looseObject({
+      cpu: z.looseObject({ busy: z.number() }),
+      memory: z.looseObject({ totalBytes: z.number(), availableBytes: z.number() }),
+      disks: z.array(z.looseObject({ mount: z.string(), totalBytes: z.number(), usedBytes: z.number() })),
+    })
+    .nullable()
+    .default(null),
+})
+export type ShownHost = z.infer<typeof hostSchema>
+export const hostsSchema = z.looseObject({
+  at: z.string(),
+  source: z.string(),
+  tiers: z.array(
+    z.looseObject({ name: z.string(), expected: z.number().nullable(), hosts: z.number(), up: z.number() }),
+  ),
+  hostsTotal: z.number(),
+  hosts: z.array(hostSchema),
+})
+export type ShownHosts = z.infer<typeof hostsSchema>
 export const importSchema = z.looseObject({
   imported: z.number(),
   refusedTotal: z.number(),

@@ -2,7 +2,7 @@ import { cut, widthOf } from './format.ts'
 import { csvLine, jsonLine, writeData } from './records.ts'
 import type { Output } from './records.ts'
 import { hasColours, harmless, painter } from './terminal.ts'
-import type { Paint, Terminal } from './terminal.ts'
+import type { Colour, Paint, Terminal } from './terminal.ts'
 
 /** Between two columns. */
 const SPACE = '  '
@@ -18,7 +18,10 @@ export interface Column<Row> {
   readonly align?: 'right'
 }
 
-interface Look {
+/** In which colour people see a row; null: as it is. */
+export type RowColour<Row> = (row: Row) => Colour | null
+
+export interface Look {
   readonly output: Output
   readonly paint: Paint
   /** Columns of the terminal; lines are cut there. */
@@ -28,13 +31,18 @@ interface Look {
 /** Writes a table for people, or every row for programs. */
 export async function writeTable<Row extends object>(
   terminal: Terminal,
-  table: { readonly rows: readonly Row[]; readonly columns: readonly Column<Row>[]; readonly output: Output },
+  table: {
+    readonly rows: readonly Row[]
+    readonly columns: readonly Column<Row>[]
+    readonly output: Output
+    readonly colour?: RowColour<Row>
+  },
   signal: AbortSignal,
 ): Promise<void> {
   const { stdout } = terminal
   const widthMax = stdout.isTTY === true ? (stdout.columns ?? Infinity) : Infinity
   const look = { output: table.output, paint: painter(hasColours(terminal)), widthMax }
-  await writeData(terminal, formatTable(table.rows, table.columns, look), table.output, signal)
+  await writeData(terminal, formatTable(table.rows, table.columns, look, table.colour), table.output, signal)
 }
 
 /** `jsonl` has the rows as they are, `csv` the values, `pretty` aligned columns with a head. */
@@ -42,6 +50,7 @@ export function formatTable<Row extends object>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
   { output, paint, widthMax }: Look,
+  colour: RowColour<Row> = () => null,
 ): string {
   if (output === 'jsonl') return rows.map(jsonLine).join('')
   if (output === 'csv') {
@@ -61,7 +70,11 @@ export function formatTable<Row extends object>(
   const lastWidth = widths.at(-1) ?? 0
   const lineWidth = widths.reduce((sum, width) => sum + width, SPACE.length * (widths.length - 1))
   const fitting = Math.max(widthMax, lineWidth - lastWidth + LAST_WIDTH_MIN)
-  const lines = cells.map((line) => `${cut(lineOf(line), fitting)}\n`)
+  const lines = rows.map((row, at) => {
+    const text = cut(lineOf(cells[at] ?? []), fitting)
+    const painted = colour(row)
+    return `${painted === null ? text : paint(painted, text)}\n`
+  })
   return `${paint('bold', cut(lineOf(head), fitting))}\n${lines.join('')}`
 }
 

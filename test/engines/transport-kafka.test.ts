@@ -1,3 +1,4 @@
+import type { ConfigResourceTypes } from 'kafkajs'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import type { KafkaConnection, KafkaIntakeOptions } from '../../adapters/transport-kafka.ts'
 import { shardOf } from '../../core/shard.ts'
@@ -57,6 +58,8 @@ async function produce(
 }
 
 const PROBE = 'probe'
+/** As Kafka's protocol has it. */
+const TOPIC_CONFIG: ConfigResourceTypes.TOPIC = 2
 
 /** Reports are read from the end: sends some until one arrives. */
 async function probe(sender: TransportSender, arrived: Promise<void>) {
@@ -83,7 +86,9 @@ describeWithKafka('Kafka', () => {
   let probing = false
   const probed = Promise.withResolvers<void>()
   const sharedIntake = intakeFrom(shared, { intake: forwarding })
-  const sharedHealth = healthFrom(shared, { take: forwarding.health })
+  const sharedHealth = healthFrom(shared, {
+    take: (report, origin) => forwarding.health(report, origin),
+  })
   afterAll(async () => {
     await sharedIntake.stop(AbortSignal.abort())
     await sharedHealth.stop(AbortSignal.abort())
@@ -237,7 +242,11 @@ describeWithKafka('Kafka', () => {
     const { resources } = await admin.describeConfigs({
       includeSynonyms: false,
       resources: [
-        { type: 2, name: `${connection.prefix}.health`, configNames: ['retention.ms', 'segment.ms'] },
+        {
+          type: TOPIC_CONFIG,
+          name: `${connection.prefix}.health`,
+          configNames: ['retention.ms', 'segment.ms'],
+        },
       ],
     })
     await admin.disconnect()
