@@ -6,6 +6,7 @@ import { addExportCommand } from './export.ts'
 import { addFieldsCommand } from './fields.ts'
 import { explained } from './help.ts'
 import { addHistogramCommand } from './histogram.ts'
+import { addHostsCommand } from './hosts.ts'
 import { addImportCommand } from './import.ts'
 import { addLedgerCommands } from './ledger.ts'
 import { addPatternsCommand } from './patterns.ts'
@@ -51,6 +52,7 @@ export function addQueryCommands(program: Command, terminal: Terminal = processT
   addImportCommand(program, terminal)
   addQueriesCommands(program, terminal)
   addLedgerCommands(program, terminal)
+  addHostsCommand(program, terminal)
 }
 
 /** Runs the command line. An expected failure is one line on standard error; anything else is shown whole, as a bug is. */
