@@ -55,7 +55,8 @@ export function nextCourse(
   return { course: next, change: null }
 }
 
-function startOf(atMs: number): Course {
+/** Nothing was seen yet. */
+export function startOf(atMs: number): Course {
   const never = BY_BADNESS.map(() => null)
   return { state: 'unknown', settled: false, sinceMs: atMs, atLeast: never, atMost: never }
 }

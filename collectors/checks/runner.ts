@@ -4,7 +4,7 @@ import type { CheckReport, CheckState } from '../../core/health.ts'
 import type { Clock, Logger } from '../../core/ports.ts'
 import { withDeadline } from '../deadline.ts'
 import { gauge } from '../facts/metrics.ts'
-import { nextCourse, type Change, type Course } from './course.ts'
+import { nextCourse, startOf, type Change, type Course } from './course.ts'
 import { harmless } from './message.ts'
 import type { Outcome, PerfValue, Probe } from './probe.ts'
 
@@ -34,7 +34,7 @@ export interface Checks {
   start(): void
   /** Calls back what runs, and does not wait for what does not heed that. */
   stop(): Promise<void>
-  /** In the order of the configuration; one that was not looked at yet is left out. */
+  /** In the order of the configuration; one that was not made yet is unknown. */
   reports(): CheckReport[]
   /** DogStatsD gauges of what was seen last. */
   metrics(): string[]
@@ -69,6 +69,7 @@ interface Seen {
 export function createChecks({ checks, clock, random, log, onChange }: ChecksOptions): Checks {
   const stopping = new AbortController()
   const seen = new Map<CheckToRun, Seen>()
+  const notMade = notMadeSince(clock.monotonicMs())
   const runs = checks.map((check) => createRun(check, { clock, log }))
   let loops: Promise<void>[] = []
 
@@ -92,7 +93,7 @@ export function createChecks({ checks, clock, random, log, onChange }: ChecksOpt
       !signal.aborted;
       dueMs = nextDue(dueMs, everyMs, clock.monotonicMs())
     ) {
-      await clock.sleep(dueMs - clock.monotonicMs(), signal)
+      await clock.sleep(Math.max(0, dueMs - clock.monotonicMs()), signal)
       const startMs = clock.monotonicMs()
       const outcome = await run(signal)
       if (signal.aborted) return
@@ -111,11 +112,7 @@ export function createChecks({ checks, clock, random, log, onChange }: ChecksOpt
       stopping.abort()
       await Promise.all(loops)
     },
-    reports: () =>
-      checks.flatMap((check) => {
-        const last = seen.get(check)
-        return last === undefined ? [] : [reportOf(check.config, last, wallMs)]
-      }),
+    reports: () => checks.map((check) => reportOf(check.config, seen.get(check) ?? notMade, wallMs)),
     metrics: () => [...seen].flatMap(([{ config }, last]) => metricsOf(config.name, last)),
   }
 }
@@ -159,6 +156,11 @@ function createRun({ config, probe }: CheckToRun, { clock, log }: { clock: Clock
       return { state: 'unknown', message }
     }
   }
+}
+
+function notMadeSince(atMs: number): Seen {
+  const message = 'not made yet'
+  return { course: startOf(atMs), message, atMs, tookMs: 0, value: undefined, perfValues: [] }
 }
 
 function reportOf(

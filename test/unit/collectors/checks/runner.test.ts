@@ -60,7 +60,30 @@ test('a check is made at its beat, however long each takes', async () => {
   await checks.stop()
 })
 
-test('checks start spread over a second, and none is told before it was made', async () => {
+test('no beat lies in the past, also while time passes: Node warns of such timers', async () => {
+  const fake = createFakeClock()
+  const delays: number[] = []
+  let passed = 0
+  const clock = {
+    ...fake,
+    monotonicMs: () => fake.monotonicMs() + (passed += 0.01),
+    sleep: async (delayMs: number, signal?: AbortSignal) => {
+      delays.push(delayMs)
+      await fake.sleep(delayMs, signal)
+    },
+  }
+  const config = checkSchema.parse({ name: 'a', kind: 'load' })
+  const probe = () => Promise.resolve(now('ok'))
+  const options = { clock, log: quietLog, random: () => 0, onChange: () => undefined }
+  const checks = createChecks({ checks: [{ config, probe }], ...options })
+  checks.start()
+  await fake.advance(3_000)
+  await checks.stop()
+  expect(delays.length).toBeGreaterThan(3)
+  expect(Math.min(...delays)).toBeGreaterThanOrEqual(0)
+})
+
+test('checks start spread over a second, and are unknown before they are made', async () => {
   const clock = createFakeClock()
   let random = 0
   const atMs: number[] = []
@@ -83,7 +106,11 @@ test('checks start spread over a second, and none is told before it was made', a
   })
   checks.start()
   await clock.advance(500)
-  expect(checks.reports().map(({ name }) => name)).toEqual(['a'])
+  expect(checks.reports()).toMatchObject([
+    { name: 'a', state: 'ok' },
+    { name: 'b', state: 'unknown', message: 'not made yet' },
+  ])
+  expect(checks.metrics()).toHaveLength(2)
   await clock.advance(500)
   expect(atMs).toEqual([400, 800])
   await checks.stop()
