@@ -3,7 +3,7 @@ import { ServiceError } from '../../core/errors.ts'
 import { LOST_METRIC } from '../../core/metrics/types.ts'
 import { TAGS_MAX } from '../../core/metrics/wire.ts'
 import { createAmendments, type Amendments } from './amendments.ts'
-import { createCodePool, createInterval, ROW, type Interval } from './intervals.ts'
+import { createInterval, ROW, type Interval } from './intervals.ts'
 import { createLineWriter } from './line-writer.ts'
 import { createLosses } from './losses.ts'
 import { createNaming } from './naming.ts'
@@ -134,14 +134,13 @@ export function createAggregation(options: AggregationOptions): Aggregation {
   const naming = createNaming(tags, cuts)
   const live = createLiveSeries(options)
   const spellings = createSpellings(options.seriesMax)
-  const pool = createCodePool()
   const writer = createLineWriter()
   const line = createLine(options.seed ?? randomInt(2 ** 31))
   /** Last value of each gauge, and when each series was seen last. */
   const levels: number[] = []
   const seenAtMs: number[] = []
-  let open = createInterval(pool)
-  let idle = createInterval(pool)
+  let open = createInterval()
+  let idle = createInterval()
   let openMs = Math.floor(nowMs() / flushMs) * flushMs
   let amendments = createAmendments()
   let expiredMs = openMs

@@ -23,6 +23,8 @@ const DENSE = -1
 /** With more values in an interval a Distribution is smaller, and as quick. */
 const CODES_MAX = 64
 const ROWS_MIN = 256
+/** A bin of a code: the distance of its key, and its weight. */
+const SKETCH_BYTES_MAX = Math.min(DISTRIBUTION_BYTES_MAX, 32 + 16 * CODES_MAX)
 const POOL_MIN = 4_096
 
 /** What all series saw in one interval. */
@@ -43,39 +45,21 @@ export interface Interval {
   restart(): void
 }
 
-/** Values of distributions, as codes, in a list for each series: of both intervals, so that one's room is the other's. */
-export interface CodePool {
-  codes: Int32Array
-  before: Int32Array
-  free: number
-  used: number
+/** Codes of one series, in order. */
+const gathered = { sorted: new Int32Array(CODES_MAX), length: 0 }
+
+/** Quicker than a sort for the few that there are. */
+function insertSorted(code: number): void {
+  const { sorted } = gathered
+  let at = gathered.length++
+  for (; at > 0 && (sorted[at - 1] ?? 0) > code; at--) sorted[at] = sorted[at - 1] ?? 0
+  sorted[at] = code
 }
 
-export function createCodePool(): CodePool {
-  return { codes: new Int32Array(POOL_MIN), before: new Int32Array(POOL_MIN), free: -1, used: 0 }
-}
-
-function keepCode(pool: CodePool, code: number, before: number): number {
-  let place = pool.free
-  if (place >= 0) pool.free = pool.before[place] ?? -1
-  else {
-    place = pool.used++
-    if (place === pool.codes.length) {
-      const { codes, before } = pool
-      pool.codes = new Int32Array(2 * place)
-      pool.codes.set(codes)
-      pool.before = new Int32Array(2 * place)
-      pool.before.set(before)
-    }
-  }
-  pool.codes[place] = code
-  pool.before[place] = before
-  return place
-}
-
-const sorted = new Int32Array(CODES_MAX)
-
-export function createInterval(pool: CodePool): Interval {
+export function createInterval(): Interval {
+  /** Codes of all distributions, each followed by the place of the one before it of the same series. */
+  let pool = new Int32Array(POOL_MIN)
+  let poolEnd = 0
   let rows = new Float64Array(ROWS_MIN * ROW)
   let seen = new Int32Array(ROWS_MIN)
   let seenCount = 0
@@ -123,40 +107,40 @@ export function createInterval(pool: CodePool): Interval {
     if (codes === 0) rows[at + WEIGHT] = weight
     if (codes === DENSE) dense.get(series)?.add(value, weight)
     else if (codes < CODES_MAX && rows[at + WEIGHT] === weight) {
-      rows[at + NEWEST] = keepCode(pool, distributionCode(value), rows[at + NEWEST] ?? -1)
+      rows[at + NEWEST] = keepCode(distributionCode(value), rows[at + NEWEST] ?? -1)
       rows[at + CODES] = codes + 1
     } else toDense(series).add(value, weight)
   }
 
+  function keepCode(code: number, before: number): number {
+    if (poolEnd === pool.length) {
+      const wider = new Int32Array(2 * pool.length)
+      wider.set(pool)
+      pool = wider
+    }
+    pool[poolEnd] = code
+    pool[poolEnd + 1] = before
+    poolEnd += 2
+    return poolEnd - 2
+  }
+
   function toDense(series: number): Distribution {
-    const sketch = new Uint8Array(DISTRIBUTION_BYTES_MAX_OF_CODES)
+    const sketch = new Uint8Array(SKETCH_BYTES_MAX)
     const distribution = createDistribution(sketch.subarray(0, writeSketch(series, DISTRIBUTION, sketch)))
-    release(series)
     rows[series * ROW + CODES] = DENSE
     dense.set(series, distribution)
     return distribution
-  }
-
-  /** Gives the codes of a series back to the pool. */
-  function release(series: number): void {
-    const newest = rows[series * ROW + NEWEST] ?? -1
-    if (newest < 0) return
-    let oldest = newest
-    for (let next = pool.before[oldest] ?? -1; next >= 0; next = pool.before[oldest] ?? -1) oldest = next
-    pool.before[oldest] = pool.free
-    pool.free = newest
-    rows[series * ROW + NEWEST] = -1
   }
 
   function writeSketch(series: number, kind: number, sketch: Uint8Array): number {
     if (kind === SET) return written(sketch, members.get(series)?.encode())
     if (kind !== DISTRIBUTION) return 0
     if (rows[series * ROW + CODES] === DENSE) return written(sketch, dense.get(series)?.encode())
-    let length = 0
-    for (let place = rows[series * ROW + NEWEST] ?? -1; place >= 0; place = pool.before[place] ?? -1) {
-      sorted[length++] = pool.codes[place] ?? 0
+    gathered.length = 0
+    for (let place = rows[series * ROW + NEWEST] ?? -1; place >= 0; place = pool[place + 1] ?? -1) {
+      insertSorted(pool[place] ?? 0)
     }
-    return writeCodes(sketch, 0, sorted.subarray(0, length).sort(), rows[series * ROW + WEIGHT] ?? 1)
+    return writeCodes(sketch, 0, gathered, rows[series * ROW + WEIGHT] ?? 1)
   }
 
   return {
@@ -174,18 +158,15 @@ export function createInterval(pool: CodePool): Interval {
     writeSketch,
     clear(series) {
       if (rows[series * ROW + CODES] === DENSE) dense.delete(series)
-      else release(series)
       members.delete(series)
       rows[series * ROW] = 0
     },
     restart() {
       seenCount = 0
+      poolEnd = 0
     },
   }
 }
-
-/** A code takes a byte or two for its key's distance, and its weight. */
-const DISTRIBUTION_BYTES_MAX_OF_CODES = Math.min(DISTRIBUTION_BYTES_MAX, 32 + 16 * CODES_MAX)
 
 function written(into: Uint8Array, encoded: Uint8Array | undefined): number {
   if (encoded === undefined) return 0

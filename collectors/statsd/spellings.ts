@@ -19,147 +19,120 @@ const SPELLING_BYTES_MAX = 4_096
 const SPELLINGS_PER_SERIES_MAX = 4
 /** … or more bytes for each. */
 const SPELLING_BYTES_MEAN_MAX = 256
-const SPELLINGS_MIN = 1_024
+const SLOTS_MIN = 2_048
 const ARENA_BYTES_MIN = 1 << 16
 
+/** A slot is a quarter of a cache line: hash, 1 + series (0: the slot is free), place in the arena, kind and lengths. */
+const SLOT_BITS = 2
+const SLOT = 1 << SLOT_BITS
+const HASH = 0
+const SERIES = 1
+const PLACE = 2
+const SHAPE = 3
+const LENGTH_BITS = 13
+
 interface Table {
-  /** Of each spelling. */
-  hashes: Int32Array
-  series: Int32Array
-  nameBytes: Int32Array
-  tagsBytes: Int32Array
-  kinds: Uint8Array
-  offsets: Uint32Array
-  /** 1 + number of a spelling, 0: free. At most half full. */
+  /** Open addressing, at most half full. */
   slots: Int32Array
+  length: number
   /** Bytes of all spellings: name, then tags. */
   arena: Uint8Array
   arenaEnd: number
-  length: number
 }
 
 export function createSpellings(seriesMax: number): Spellings {
-  const lengthMax = SPELLINGS_MIN + SPELLINGS_PER_SERIES_MAX * seriesMax
+  const lengthMax = SPELLINGS_PER_SERIES_MAX * seriesMax
   const arenaMax = ARENA_BYTES_MIN + lengthMax * SPELLING_BYTES_MEAN_MAX
-  const table: Table = {
-    hashes: new Int32Array(SPELLINGS_MIN),
-    series: new Int32Array(SPELLINGS_MIN),
-    nameBytes: new Int32Array(SPELLINGS_MIN),
-    tagsBytes: new Int32Array(SPELLINGS_MIN),
-    kinds: new Uint8Array(SPELLINGS_MIN),
-    offsets: new Uint32Array(SPELLINGS_MIN),
-    slots: new Int32Array(2 * SPELLINGS_MIN),
-    arena: new Uint8Array(ARENA_BYTES_MIN),
-    arenaEnd: 0,
-    length: 0,
+  let table = createTable(SLOTS_MIN, ARENA_BYTES_MIN)
+
+  function makeRoom(size: number): void {
+    if (table.length === lengthMax || table.arenaEnd + size > arenaMax) {
+      table = createTable(SLOTS_MIN, ARENA_BYTES_MIN)
+    }
+    if (table.arenaEnd + size > table.arena.length) {
+      const { arena } = table
+      table.arena = new Uint8Array(2 * arena.length)
+      table.arena.set(arena)
+    }
+    if (2 * table.length * SLOT < table.slots.length) return
+    const { slots } = table
+    table.slots = new Int32Array(2 * slots.length)
+    for (let at = 0; at < slots.length; at += SLOT)
+      if (slots[at + SERIES] !== 0) occupy(table.slots, slots, at)
   }
+
   return {
     find: (bytes, line) => find(table, bytes, line),
     add(bytes, line, series) {
-      const size = line.nameEnd - line.nameStart + line.tagsEnd - line.tagsStart
+      const nameBytes = line.nameEnd - line.nameStart
+      const size = nameBytes + line.tagsEnd - line.tagsStart
       if (size > SPELLING_BYTES_MAX) return
-      if (table.length === lengthMax || table.arenaEnd + size > arenaMax) retain(table, () => false)
-      makeRoom(table, size)
-      append(table, bytes, line, series)
+      makeRoom(size)
+      table.length++
+      table.arena.set(bytes.subarray(line.nameStart, line.nameEnd), table.arenaEnd)
+      table.arena.set(bytes.subarray(line.tagsStart, line.tagsEnd), table.arenaEnd + nameBytes)
+      occupy(table.slots, Int32Array.of(line.hash, series + 1, table.arenaEnd, shapeOf(line)), 0)
+      table.arenaEnd += size
     },
-    retain: (isKept) => retain(table, isKept),
+    retain(isKept) {
+      table = retained(table, isKept)
+    },
   }
 }
 
-function find(table: Table, bytes: Uint8Array, line: Line): number {
-  const { slots, hashes } = table
-  const { hash } = line
+function createTable(slots: number, arenaBytes: number): Table {
+  return { slots: new Int32Array(slots * SLOT), length: 0, arena: new Uint8Array(arenaBytes), arenaEnd: 0 }
+}
+
+/** Of a spelling of at most SPELLING_BYTES_MAX bytes. */
+function shapeOf({ kind, nameStart, nameEnd, tagsStart, tagsEnd }: Line): number {
+  return (kind << (2 * LENGTH_BITS)) | ((nameEnd - nameStart) << LENGTH_BITS) | (tagsEnd - tagsStart)
+}
+
+function find({ slots, arena }: Table, bytes: Uint8Array, line: Line): number {
+  const { hash, nameStart, nameEnd, tagsStart, tagsEnd } = line
+  if (nameEnd - nameStart + tagsEnd - tagsStart > SPELLING_BYTES_MAX) return -1
+  const shape = shapeOf(line)
   const mask = slots.length - 1
-  for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-    const spelling = (slots[slot] ?? 0) - 1
-    if (spelling < 0) return -1
-    if (hashes[spelling] === hash && isSpelled(table, spelling, bytes, line))
-      return table.series[spelling] ?? -1
+  for (let at = (hash << SLOT_BITS) & mask; ; at = (at + SLOT) & mask) {
+    const series = (slots[at + SERIES] ?? 0) - 1
+    if (series < 0) return -1
+    if (slots[at + HASH] !== hash || slots[at + SHAPE] !== shape) continue
+    const place = slots[at + PLACE] ?? 0
+    const isSame =
+      isEqual(arena, place, bytes, nameStart, nameEnd) &&
+      isEqual(arena, place + nameEnd - nameStart, bytes, tagsStart, tagsEnd)
+    if (isSame) return series
   }
 }
 
-function isSpelled(table: Table, spelling: number, bytes: Uint8Array, line: Line): boolean {
-  const { nameStart, nameEnd, tagsStart, tagsEnd } = line
-  if (table.kinds[spelling] !== line.kind) return false
-  if (table.nameBytes[spelling] !== nameEnd - nameStart) return false
-  if (table.tagsBytes[spelling] !== tagsEnd - tagsStart) return false
-  const { arena } = table
-  let own = table.offsets[spelling] ?? 0
-  for (let at = nameStart; at < nameEnd; at++) if (arena[own++] !== bytes[at]) return false
-  for (let at = tagsStart; at < tagsEnd; at++) if (arena[own++] !== bytes[at]) return false
+function isEqual(arena: Uint8Array, place: number, bytes: Uint8Array, start: number, end: number): boolean {
+  const shift = place - start
+  for (let at = start; at < end; at++) if (arena[at + shift] !== bytes[at]) return false
   return true
 }
 
-function append(table: Table, bytes: Uint8Array, line: Line, series: number): void {
-  const spelling = table.length++
-  table.hashes[spelling] = line.hash
-  table.series[spelling] = series
-  table.kinds[spelling] = line.kind
-  table.nameBytes[spelling] = line.nameEnd - line.nameStart
-  table.tagsBytes[spelling] = line.tagsEnd - line.tagsStart
-  table.offsets[spelling] = table.arenaEnd
-  table.arena.set(bytes.subarray(line.nameStart, line.nameEnd), table.arenaEnd)
-  table.arenaEnd += line.nameEnd - line.nameStart
-  table.arena.set(bytes.subarray(line.tagsStart, line.tagsEnd), table.arenaEnd)
-  table.arenaEnd += line.tagsEnd - line.tagsStart
-  occupy(table.slots, line.hash, spelling)
-}
-
-function occupy(slots: Int32Array, hash: number, spelling: number): void {
+/** Puts the slot at `from` of another table into a free one. */
+function occupy(slots: Int32Array, other: Int32Array, from: number): void {
   const mask = slots.length - 1
-  let slot = hash & mask
-  while (slots[slot] !== 0) slot = (slot + 1) & mask
-  slots[slot] = spelling + 1
+  let at = ((other[from] ?? 0) << SLOT_BITS) & mask
+  while (slots[at + SERIES] !== 0) at = (at + SLOT) & mask
+  for (let i = 0; i < SLOT; i++) slots[at + i] = other[from + i] ?? 0
 }
 
-function makeRoom(table: Table, size: number): void {
-  if (table.arenaEnd + size > table.arena.length) {
-    const arena = new Uint8Array(Math.max(2 * table.arena.length, table.arenaEnd + size))
-    arena.set(table.arena)
-    table.arena = arena
+function retained({ slots, arena }: Table, isKept: (series: number) => boolean): Table {
+  const table = createTable(slots.length / SLOT, arena.length)
+  for (let at = 0; at < slots.length; at += SLOT) {
+    const series = (slots[at + SERIES] ?? 0) - 1
+    if (series < 0 || !isKept(series)) continue
+    const place = slots[at + PLACE] ?? 0
+    const shape = slots[at + SHAPE] ?? 0
+    const mask = (1 << LENGTH_BITS) - 1
+    const size = ((shape >> LENGTH_BITS) & mask) + (shape & mask)
+    table.arena.set(arena.subarray(place, place + size), table.arenaEnd)
+    occupy(table.slots, Int32Array.of(slots[at + HASH] ?? 0, series + 1, table.arenaEnd, shape), 0)
+    table.arenaEnd += size
+    table.length++
   }
-  if (table.length < table.hashes.length) return
-  const capacity = 2 * table.hashes.length
-  table.hashes = wider(table.hashes, new Int32Array(capacity))
-  table.series = wider(table.series, new Int32Array(capacity))
-  table.nameBytes = wider(table.nameBytes, new Int32Array(capacity))
-  table.tagsBytes = wider(table.tagsBytes, new Int32Array(capacity))
-  table.kinds = wider(table.kinds, new Uint8Array(capacity))
-  table.offsets = wider(table.offsets, new Uint32Array(capacity))
-  table.slots = new Int32Array(2 * capacity)
-  rehash(table)
-}
-
-function wider<Column extends { set(from: Column): void }>(from: Column, to: Column): Column {
-  to.set(from)
-  return to
-}
-
-function rehash({ slots, hashes, length }: Table): void {
-  for (let spelling = 0; spelling < length; spelling++) occupy(slots, hashes[spelling] ?? 0, spelling)
-}
-
-/** Moves what is kept to the front: they are in order of their bytes, so none is overwritten before it has moved. */
-function retain(table: Table, isKept: (series: number) => boolean): void {
-  const { hashes, series, nameBytes, tagsBytes, kinds, offsets, arena } = table
-  let kept = 0
-  let end = 0
-  for (let spelling = 0; spelling < table.length; spelling++) {
-    if (!isKept(series[spelling] ?? -1)) continue
-    const from = offsets[spelling] ?? 0
-    const size = (nameBytes[spelling] ?? 0) + (tagsBytes[spelling] ?? 0)
-    if (from !== end) arena.copyWithin(end, from, from + size)
-    offsets[kept] = end
-    hashes[kept] = hashes[spelling] ?? 0
-    series[kept] = series[spelling] ?? 0
-    nameBytes[kept] = nameBytes[spelling] ?? 0
-    tagsBytes[kept] = tagsBytes[spelling] ?? 0
-    kinds[kept] = kinds[spelling] ?? 0
-    end += size
-    kept++
-  }
-  table.length = kept
-  table.arenaEnd = end
-  table.slots.fill(0)
-  rehash(table)
+  return table
 }

@@ -156,37 +156,49 @@ export function distributionCode(value: number): number {
 }
 
 /**
- * Writes what encode() of a distribution would give that took `codes` (sorted, of distributionCode), each with the same weight. Needs
+ * Writes what encode() of a distribution would give that took codes[0, length) (sorted, of distributionCode), each with the same weight. Needs
  * DISTRIBUTION_BYTES_MAX of room in the worst case. Returns the end.
  */
-export function writeCodes(out: Uint8Array, start: number, codes: Int32Array, weight: number): number {
+export function writeCodes(out: Uint8Array, start: number, codes: Codes, weight: number): number {
+  const { sorted, length } = codes
   let below = 0
-  while (below < codes.length && (codes[below] ?? 0) < 0) below++
+  while (below < length && (sorted[below] ?? 0) < 0) below++
   let above = below
-  while (above < codes.length && codes[above] === 0) above++
-  let at = writeWeight(out, writeByte(out, start, VERSION), (above - below) * weight)
-  at = writeRuns(out, at, codes.subarray(above), weight)
-  return writeRuns(out, at, codes.subarray(0, below).map(Math.abs).reverse(), weight)
+  while (above < length && sorted[above] === 0) above++
+  const at = writeWeight(out, writeByte(out, start, VERSION), (above - below) * weight)
+  return writeRuns(out, writeRuns(out, at, codes, above, weight), codes, below, -weight)
 }
 
-/** Bins of sorted codes above 0. */
-function writeRuns(out: Uint8Array, start: number, codes: Int32Array, weight: number): number {
-  const floor = (codes.at(-1) ?? 0) - BINS_MAX + 1
+export interface Codes {
+  readonly sorted: Int32Array
+  readonly length: number
+}
+
+/** Bins of the codes above 0, from the index `side` on; of those below 0, from the one before `side` backwards, if the weight is negative. */
+function writeRuns(out: Uint8Array, start: number, codes: Codes, side: number, signed: number): number {
+  const { sorted } = codes
+  const isAbove = signed > 0
+  const count = isAbove ? codes.length - side : side
+  const step = isAbove ? 1 : -1
+  const first = isAbove ? side : side - 1
+  const floor = count === 0 ? 0 : Math.abs(sorted[isAbove ? codes.length - 1 : 0] ?? 0) - BINS_MAX + 1
+  // Mostly below 128 bins, whose number takes a byte: written behind the bins, which move in the rare other case.
+  let at = start + 1
   let bins = 0
-  for (let i = 0, before = -1; i < codes.length; i++) {
-    const code = Math.max(floor, codes[i] ?? 0)
-    if (code !== before) bins++
+  for (let i = 0, before = -1; i < count; bins++) {
+    const code = Math.max(floor, Math.abs(sorted[first + i * step] ?? 0))
+    const from = i
+    while (i < count && Math.abs(sorted[first + i * step] ?? 0) <= code) i++
+    at = writeBin(out, at, code - before - 1, (i - from) * Math.abs(signed))
     before = code
   }
-  let at = writeVarint(out, start, bins)
-  for (let i = 0, before = -1; i < codes.length;) {
-    const code = Math.max(floor, codes[i] ?? 0)
-    const first = i
-    while (i < codes.length && (codes[i] ?? 0) <= code) i++
-    at = writeBin(out, at, code - before - 1, (i - first) * weight)
-    before = code
+  if (bins < 128) {
+    out[start] = bins
+    return at
   }
-  return at
+  out.copyWithin(start + 2, start + 1, at)
+  writeVarint(out, start, bins)
+  return at + 1
 }
 
 function writeBins(out: Uint8Array, start: number, { weights, offset, keyMin, keyMax }: Bins): number {

@@ -53,7 +53,8 @@ function outcome(ask: () => unknown): unknown {
 
 function encodedCodes(values: readonly number[], weight: number): Uint8Array {
   const out = new Uint8Array(DISTRIBUTION_BYTES_MAX)
-  return out.subarray(0, writeCodes(out, 0, Int32Array.from(values, distributionCode).sort(), weight))
+  const sorted = Int32Array.from(values, distributionCode).sort()
+  return out.subarray(0, writeCodes(out, 0, { sorted, length: values.length }, weight))
 }
 
 describe('quantiles', () => {
