@@ -1,20 +1,6 @@
-import type { CheckReport, CollectorStatusReport, HostFacts, HostState } from '../../core/health.ts'
+import type { ApiCheck, ApiFacts, ApiHost, ApiStatus, HostState } from '../../dashboards/src/api/hosts.ts'
 
-/** A host as GET /v1/hosts tells it. */
-export interface FakeHost {
-  readonly site: string
-  readonly host: string
-  readonly tier: string
-  readonly state: HostState
-  readonly since: string
-  readonly expected: boolean
-  readonly reportedAt: string | null
-  readonly skewMs: number
-  readonly version: string | null
-  readonly facts: HostFacts | null
-  readonly checks: readonly CheckReport[]
-  readonly status: CollectorStatusReport | null
-}
+export type FakeHost = Required<ApiHost>
 
 const STATES = ['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'warn', 'ok', 'fail'] as const
 
@@ -47,24 +33,25 @@ export function sampleHost(facts: {
     expected: true,
     reportedAt: heard ? iso(nowMs - (state === 'silent' ? 95_000 : 400)) : null,
     skewMs: at % 5,
-    version: heard ? '0.1.0' : null,
+    version: heard ? '0.1.0' : '',
     facts: heard ? sampleFacts(at) : null,
     checks: heard ? sampleChecks(state, nowMs, sinceMs) : [],
     status: heard ? sampleStatus(host, nowMs, at) : null,
   }
 }
 
-function sampleChecks(state: HostState, nowMs: number, sinceMs: number): CheckReport[] {
+function sampleChecks(state: HostState, nowMs: number, sinceMs: number): ApiCheck[] {
   const bad = state === 'warn' || state === 'fail' ? state : null
-  const common = { atMs: nowMs - 300, tookMs: 12 }
-  const okSince = nowMs - 86_400_000
+  const iso = (ms: number) => new Date(ms).toISOString()
+  const common = { at: iso(nowMs - 300), tookMs: 12 }
+  const okSince = iso(nowMs - 86_400_000)
   return [
     {
       ...common,
       name: 'shop-http',
       kind: 'http',
       state: bad === 'fail' ? 'fail' : 'ok',
-      sinceMs: bad === 'fail' ? sinceMs : okSince,
+      since: bad === 'fail' ? iso(sinceMs) : okSince,
       message: bad === 'fail' ? 'HTTP 503 after 12 ms' : 'HTTP 200 after 8 ms',
     },
     {
@@ -72,7 +59,7 @@ function sampleChecks(state: HostState, nowMs: number, sinceMs: number): CheckRe
       name: 'shop-process',
       kind: 'process',
       state: 'ok',
-      sinceMs: okSince,
+      since: okSince,
       message: '4 processes',
     },
     {
@@ -80,14 +67,14 @@ function sampleChecks(state: HostState, nowMs: number, sinceMs: number): CheckRe
       name: 'disk',
       kind: 'disk',
       state: bad === 'warn' ? 'warn' : 'ok',
-      sinceMs: bad === 'warn' ? sinceMs : okSince,
+      since: bad === 'warn' ? iso(sinceMs) : okSince,
       message: bad === 'warn' ? '88 % of / is used' : '41 % of / is used',
       value: bad === 'warn' ? 88 : 41,
     },
   ]
 }
 
-function sampleFacts(at: number): HostFacts {
+function sampleFacts(at: number): ApiFacts {
   const gib = 1024 ** 3
   return {
     cpu: { cores: 8, busy: ((at * 37) % 90) / 100, ioWait: 0.01 },
@@ -104,17 +91,16 @@ function sampleFacts(at: number): HostFacts {
   }
 }
 
-function sampleStatus(host: string, nowMs: number, at: number): CollectorStatusReport {
+function sampleStatus(host: string, nowMs: number, at: number): ApiStatus {
   const troubled = at % 10 === 3
   return {
     id: `${host}-collector`,
     version: '0.1.0',
-    startedAtMs: nowMs - 3 * 86_400_000,
+    startedAt: new Date(nowMs - 3 * 86_400_000).toISOString(),
     rssBytes: 120 * 1024 ** 2,
     cpuBusy: 0.02,
     spoolBytes: troubled ? 700 * 1024 ** 2 : 2 * 1024 ** 2,
     spoolBytesMax: 1024 ** 3,
-    spoolBatches: 3,
     behindBytes: troubled ? 40 * 1024 ** 2 : 0,
     files: 12,
     held: null,
@@ -140,6 +126,7 @@ function sampleStatus(host: string, nowMs: number, at: number): CollectorStatusR
 /** The answer of GET /v1/hosts. */
 export function hostsAnswer(hosts: readonly FakeHost[], asked: URLSearchParams): object {
   const bare = asked.get('facts') === 'false'
+  const wanted = asked.get('host')?.split(',')
   const tiers = [...Map.groupBy(hosts, ({ tier }) => tier)].map(([name, members]) => ({
     name,
     expected: members.filter(({ expected }) => expected).length,
@@ -151,8 +138,11 @@ export function hostsAnswer(hosts: readonly FakeHost[], asked: URLSearchParams):
   }))
   return {
     at: new Date().toISOString(),
+    source: 'deliveries',
     tiers,
-    hosts: hosts.map(({ facts, status, ...host }) => (bare ? host : { ...host, facts, status })),
+    hosts: hosts
+      .filter(({ host }) => wanted?.includes(host) ?? true)
+      .map(({ facts, status, ...host }) => (bare ? host : { ...host, facts, status })),
   }
 }
 

@@ -47,17 +47,22 @@ export function sampleSeries(): FakeSeries[] {
         valueAt: (timeMs, aggregate) => latency(timeMs) * (FACTORS[aggregate] ?? 1),
       },
       { name: 'shop.queue.depth', kind: 'gauge', tags, valueAt: steady(40, 500_000, 0.8) },
-      { name: 'host.cpu.busy', kind: 'gauge', tags: { host }, valueAt: steady(0.35, 800_000, 0.4) },
+      {
+        name: 'host.cpu.busy',
+        kind: 'gauge',
+        tags: { host, site: 'eu-west' },
+        valueAt: steady(0.35, 800_000, 0.4),
+      },
       {
         name: 'host.memory.used_share',
         kind: 'gauge',
-        tags: { host },
+        tags: { host, site: 'eu-west' },
         valueAt: steady(0.6, 3_000_000, 0.02),
       },
       {
         name: 'host.network.received_bytes_per_s',
         kind: 'gauge',
-        tags: { host },
+        tags: { host, site: 'eu-west' },
         valueAt: steady(3_400_000, 600_000, 0.5),
       },
     ]
