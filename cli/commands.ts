@@ -9,6 +9,7 @@ import { addHistogramCommand } from './histogram.ts'
 import { addHostsCommand } from './hosts.ts'
 import { addImportCommand } from './import.ts'
 import { addLedgerCommands } from './ledger.ts'
+import { addMetricsCommands } from './metrics.ts'
 import { addPatternsCommand } from './patterns.ts'
 import { addQueriesCommands } from './queries.ts'
 import { addSearchCommand } from './search.ts'
@@ -50,6 +51,7 @@ export function addQueryCommands(program: Command, terminal: Terminal = processT
   addExportCommand(program, terminal)
   addExplainCommand(program, terminal)
   addImportCommand(program, terminal)
+  addMetricsCommands(program, terminal)
   addQueriesCommands(program, terminal)
   addLedgerCommands(program, terminal)
   addHostsCommand(program, terminal)

@@ -56,6 +56,52 @@ export function sparkline(counts: readonly number[], charsMax: number): string {
     .join('')
 }
 
+/**
+ * One character per step, between 0 (or the least of all, where some are below 0) and the most of all. A step without a value is a
+ * blank; longer rows show the largest of the steps that share a character.
+ */
+export function valueLine(values: readonly (number | null)[], charsMax: number): string {
+  const perChar = Math.max(1, Math.ceil(values.length / charsMax))
+  const shown = Array.from({ length: Math.ceil(values.length / perChar) }, (_, at) => {
+    const known = values.slice(at * perChar, (at + 1) * perChar).filter((value) => value !== null)
+    return known.length === 0 ? null : Math.max(...known)
+  })
+  const known = shown.filter((value) => value !== null)
+  const least = Math.min(0, ...known)
+  const most = Math.max(...known)
+  const height = (value: number) => (value === least ? 0 : (value - least) / (most - least))
+  return shown
+    .map((value) => {
+      if (value === null) return ' '
+      return value === 0 && least === 0
+        ? NO_SPARK
+        : SPARKS[Math.max(0, Math.ceil(height(value) * SPARKS.length) - 1)]
+    })
+    .join('')
+}
+
+/** A measured number in as many digits as a person compares: 12,345 · 12.35 · 0.0123. */
+export function measured(value: number): string {
+  const size = Math.abs(value)
+  if (size >= 1 || size === 0) {
+    return value.toLocaleString('en-US', { maximumFractionDigits: size >= 1_000 ? 0 : 2 })
+  }
+  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 })
+}
+
+/** 30000 → `30 s`, 300000 → `5 min` */
+export function stepName(ms: number): string {
+  for (const [unit, unitMs] of STEP_UNITS) if (ms % unitMs === 0) return `${grouped(ms / unitMs)} ${unit}`
+  return `${grouped(ms)} ms`
+}
+
+const STEP_UNITS = [
+  ['d', 86_400_000],
+  ['h', 3_600_000],
+  ['min', 60_000],
+  ['s', 1_000],
+] as const
+
 /** A value of a log as one piece of a line: harmless, quoted when it is empty or has blanks, cut when it is long. */
 export function shownValue(value: unknown): string {
   const plain = typeof value === 'string' ? value : JSON.stringify(value)

@@ -19,7 +19,7 @@ export interface TimeoutOptions {
   readonly timeout?: string
 }
 
-interface RangeOptions extends TimeoutOptions {
+export interface RangeOptions extends TimeoutOptions {
   readonly since?: string
   readonly from?: string
   readonly to?: string
@@ -78,7 +78,8 @@ export function withFilters(command: Command): Command {
     .option('--host <name>', 'only this host', several)
 }
 
-function withRange(command: Command): Command {
+/** --since, --from, --to. */
+export function withRange(command: Command): Command {
   return command
     .addOption(
       new Option('--since <duration>', 'the last 15m, 2h, 1d, …')
@@ -145,7 +146,8 @@ export function questionParameters(
   return { ...queryParameters(words, options, nowMs), ...rangeParameters(options) }
 }
 
-function rangeParameters({ since, from, to, ...options }: RangeOptions): Parameters {
+/** Parameters of the API for a range and a deadline. */
+export function rangeParameters({ since, from, to, ...options }: RangeOptions): Parameters {
   return {
     from: since === undefined ? from : `now-${Math.round(parseDuration(since))}ms`,
     to,

@@ -21,6 +21,7 @@ export interface Operation {
 
 interface Schema {
   readonly type?: string
+  readonly anyOf?: readonly Schema[]
   readonly enum?: readonly unknown[]
   readonly default?: string | number
   readonly minimum?: number
@@ -91,8 +92,9 @@ function parameterParts({ parameters = [] }: RawOperation): Part[] {
   }))
 }
 
-function typeOf({ type, enum: values, default: byDefault, minimum, maximum }: Schema): string {
-  const kind = values === undefined ? (type ?? 'any') : values.join(', ')
+function typeOf({ type, anyOf, enum: values, default: byDefault, minimum, maximum }: Schema): string {
+  const types = type ?? anyOf?.map((one) => one.type).join(' or ') ?? 'any'
+  const kind = values === undefined ? types : values.join(', ')
   const bounds = minimum === undefined || maximum === undefined ? '' : `, ${minimum} to ${maximum}`
   return `${kind}${bounds}${byDefault === undefined || byDefault === '' ? '' : `, default ${byDefault}`}`
 }

@@ -1,12 +1,16 @@
+import { readFileSync, readdirSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { statsdName } from '../../../adapters/metrics-statsd.ts'
 import { parseConfig } from '../../../core/config.ts'
 import type { SiteCompleteness } from '../../../core/ledger/types.ts'
 import { createDistribution } from '../../../core/sketch/distribution.ts'
+import { LOST_METRIC } from '../../../core/metrics/types.ts'
 import type { MetricAnswer, TagFilter } from '../../../core/metrics/types.ts'
 import type { TimeRange } from '../../../core/ports.ts'
+import { boardsOf } from '../../../query-api/boards.ts'
 import { lostOf } from '../../../query-api/lost.ts'
 import { nearNames } from '../../../query-api/near-names.ts'
 import { METRIC_VALUES_MAX, assertValues, pleasantStepMs, readStep } from '../../../query-api/step.ts'
@@ -22,6 +26,19 @@ const NEEDS = {
   nowMs: NOW_MS,
   flushMs: 10 * SECOND,
   retention: { raw: 2 * DAY, minute: 14 * DAY, hour: 30 * DAY },
+}
+
+/** Name of every metric of the program, with the text that registers it. */
+function ownMetrics(): { name: string; text: string }[] {
+  const root = join(import.meta.dirname, '..', '..', '..')
+  const files = ['adapters', 'aggregator', 'collectors', 'query-api'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => readFileSync(join(root, folder, file), 'utf8')),
+  )
+  return files.flatMap((text) =>
+    [...text.matchAll(/'(noctule_[a-z_\d]+)'[^)]*\)/g)].map(([text, name = '']) => ({ name, text })),
+  )
 }
 
 interface Answer {
@@ -443,6 +460,22 @@ describe('boards', () => {
     expect(boards[1]?.charts).toEqual([
       { title: 'Orders', metric: 'shop.orders', tags: [], by: ['env'], aggregate: null },
     ])
+  })
+
+  test('the built-in one of Noctule shows metrics that it has, by labels that they have', () => {
+    const registered = new Map(ownMetrics().map(({ name, text }) => [statsdName(name), text]))
+    const charts = boardsOf([]).find(({ name }) => name === 'noctule')?.charts ?? []
+    for (const { metric, by } of charts.filter(({ metric }) => metric !== LOST_METRIC)) {
+      const text = registered.get(metric) ?? ''
+      const labels = by.filter((tag) => !['site', 'host', 'tier'].includes(tag))
+      const missing = labels.filter((label) => !text.includes(`'${label}'`))
+      expect({ metric, isRegistered: text !== '', missing }).toEqual({
+        metric,
+        isRegistered: true,
+        missing: [],
+      })
+    }
+    expect(charts.length).toBeGreaterThan(5)
   })
 
   test('need a token, as all of it does', async () => {
