@@ -11,6 +11,7 @@ import {
   openStore,
   type Surroundings,
 } from './adapters/open.ts'
+import type { KafkaIntake } from './adapters/transport-kafka.ts'
 import { addQueryCommands, createProgram, runProgram } from './cli/commands.ts'
 import { addConfigCommands, loadConfig } from './cli/config.ts'
 import { addRoleCommands, assertRole, type Role } from './cli/roles.ts'
@@ -43,16 +44,28 @@ async function openNode(
   const stores = { store: await openStore(context), metricStore: await openMetricStore(context) }
   const kept = { ...context, ...stores, site: config.site, node: hostname() }
   const quarantine = await openQuarantine({ ...kept, dir: paths.quarantine })
-  const { tiers } = config
-  const options = { ...kept, ...config.completeness, tiers, quarantine, followMs: ledgerFollowMs(config) }
+  const holds = heldSites(config)
+  const [expectedAt = config.site] = holds.length === 1 ? holds : []
+  // Where no report can arrive, nobody is missing.
+  const deaf = role === 'query' && config.kafka.clusters.length === 0
+  let kafka: KafkaIntake | null = null
+  const options = {
+    ...kept,
+    ...config.completeness,
+    tiers: deaf ? {} : config.tiers,
+    expectedAt,
+    tells: (site: string) => kafka?.leads(site) ?? true,
+    quarantine,
+    followMs: ledgerFollowMs(config),
+  }
   const aggregator = role === 'query' ? createOnlooker(options) : createAggregator(options)
   const { intake } = aggregator
-  const kafka = intake && (await openKafkaClusters(context, { intake, quarantine }))
+  kafka = intake && (await openKafkaClusters(context, { intake, quarantine }))
   const kafkaHealth = await openHealthReader(context, aggregator.health)
   const server = await openServer({
     ...options,
     ...aggregator,
-    holds: heldSites(config),
+    holds,
     answers: role !== 'aggregator',
     checks: () => [
       ...(kafka?.status() ?? []).map(({ cluster, ...check }) => ({ name: `kafka ${cluster}`, ...check })),

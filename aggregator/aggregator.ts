@@ -29,6 +29,10 @@ export interface AggregatorOptions {
   readonly enrich?: Enrich
   /** What should be there. */
   readonly tiers: Config['tiers']
+  /** Site under which hosts of `tiers` that were never heard are listed; by default this node's. */
+  readonly expectedAt?: string
+  /** See HealthServiceOptions. */
+  readonly tells?: (site: string) => boolean
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -58,7 +62,7 @@ export function createAggregator({
   const ledger = createLedgerService(options)
   const randomHex = (bytes: number) => randomBytes(bytes).toString('hex')
   const recordImport = createImport({ ...options, ledger, randomHex })
-  const health = createHealthService({ ...options, recordImport })
+  const health = createHealthService({ ...options, site: options.expectedAt ?? options.site, recordImport })
   const pipeline = createPipeline({ ...options, ledger, health: health.take })
   return {
     intake: pipeline,
@@ -79,13 +83,17 @@ export function createAggregator({
 
 /** Follows the ledger that aggregators of other processes write, and the hosts, for a process that only answers. */
 export function createOnlooker(
-  options: LedgerServiceOptions & Pick<AggregatorOptions, 'site' | 'tiers' | 'metrics'>,
+  options: LedgerServiceOptions & Pick<AggregatorOptions, 'site' | 'expectedAt' | 'tiers' | 'metrics'>,
 ): Omit<Aggregator, 'intake' | 'recordImport'> & {
   readonly intake: null
   readonly recordImport: null
 } {
   const ledger = createLedgerService(options)
-  const health = createHealthService({ ...options, recordImport: null })
+  const health = createHealthService({
+    ...options,
+    site: options.expectedAt ?? options.site,
+    recordImport: null,
+  })
   return {
     intake: null,
     recordImport: null,

@@ -63,6 +63,8 @@ export interface KafkaClusterStatus {
  * has another member. A cluster that fails is tried again for ever.
  */
 export interface KafkaIntake extends Required<Part> {
+  /** One process of the group, and no other, does what is to be done once for a site; one that is not read belongs to the first. */
+  leads(site: string): boolean
   status(): readonly KafkaClusterStatus[]
 }
 
@@ -73,6 +75,7 @@ interface Numbers {
 }
 
 interface ClusterReader {
+  readonly site: string
   /** Resolves after the first attempt to join; rejects when that found another member in an exclusive group. */
   start(): Promise<void>
   stop(signal: AbortSignal): Promise<void>
@@ -128,6 +131,8 @@ export function createIntake(
       })
     },
     stop,
+    leads: (site) =>
+      exclusive || (readers.find((reader) => reader.site === site) ?? readers[0])?.session?.leads === true,
     status: () => readers.map((reader) => reader.status()),
   }
 }
@@ -238,6 +243,7 @@ function createReader(
   }
 
   return {
+    site,
     start() {
       running ??= run()
       return first.promise

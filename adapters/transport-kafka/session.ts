@@ -50,6 +50,8 @@ export interface Session {
   /** Never resolves; rejects with a ServiceError when the session is of no use any more. */
   readonly failed: Promise<never>
   readonly partitions: number
+  /** We have the first partition, which one member of the group has. */
+  readonly leads: boolean
   /** Messages in the topic that are not done, as of the last look. */
   readonly lag: number
   readonly bytes: number
@@ -332,6 +334,9 @@ async function join(options: SessionOptions, admin: KafkaAdmin): Promise<Session
     failed: failure.promise,
     get partitions() {
       return assigned.size
+    },
+    get leads() {
+      return assigned.has(0)
     },
     get lag() {
       return lag

@@ -15,6 +15,8 @@ export interface HealthServiceOptions {
   readonly site: string
   /** Takes what became of hosts, as records; null: another process tells. */
   readonly recordImport: RecordImport | null
+  /** False: another process that hears the same hosts tells of this site; by default this one does. */
+  readonly tells?: (site: string) => boolean
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics
@@ -31,10 +33,10 @@ export interface HealthService extends HealthBoard {
 }
 
 export function createHealthService(options: HealthServiceOptions): HealthService {
-  const { tiers, site, recordImport, clock, metrics } = options
+  const { tiers, site, recordImport, tells = () => true, clock, metrics } = options
   const now = (): Moment => ({ monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() })
   const board = createBoard({ expected: expectedHosts(tiers), site, startedAt: now() })
-  const teller = recordImport === null ? null : createTeller({ ...options, recordImport })
+  const teller = recordImport === null ? null : createTeller({ ...options, recordImport, tells })
   const reports = metrics.counter(
     'noctule_health_reports_total',
     'Reports of hosts by what became of them.',

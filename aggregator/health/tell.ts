@@ -7,10 +7,14 @@ import type { HostChange } from './board.ts'
 export const TOLD_WAITING_MAX = 10_000
 const TELL_WITHIN_MS = 10_000
 const RETRY_AFTER_MS = 5_000
+/** Longer than it takes until another process does what one that died cannot do any more. */
+const OTHERS_TELL_WITHIN_MS = 30_000
 const SERVICE = 'noctule'
 
 export interface TellerOptions {
   readonly recordImport: RecordImport
+  /** False: another process, which hears the same, keeps the changes of this site. */
+  readonly tells: (site: string) => boolean
   readonly clock: Clock
   readonly log: Logger
 }
@@ -22,7 +26,7 @@ export interface Teller {
   stop(signal: AbortSignal): Promise<void>
 }
 
-export function createTeller({ recordImport, clock, log }: TellerOptions): Teller {
+export function createTeller({ recordImport, tells, clock, log }: TellerOptions): Teller {
   let waiting: HostChange[] = []
   let running: Promise<void> | null = null
   let notBeforeMs = -Infinity
@@ -35,10 +39,18 @@ export function createTeller({ recordImport, clock, log }: TellerOptions): Telle
     log.error({ dropped: tooMany }, 'changes of hosts are not kept as records: the store does not take them')
   }
 
+  /** What another process tells waits here for a while, in case that this process takes its place. */
+  function forgetOthers() {
+    const told = (change: HostChange) => clock.nowMs() - change.atMs > OTHERS_TELL_WITHIN_MS
+    waiting = waiting.filter((change) => tells(change.site) || !told(change))
+  }
+
+  const ours = () => waiting.find(({ site }) => tells(site))
+
   /** A site at a time, oldest change first. */
   async function run() {
-    while (waiting[0] !== undefined) {
-      const { site } = waiting[0]
+    for (let first = ours(); first !== undefined; first = ours()) {
+      const { site } = first
       const told = waiting.filter((change) => change.site === site)
       await keep(site, told)
       const done = new Set(told)
@@ -59,7 +71,8 @@ export function createTeller({ recordImport, clock, log }: TellerOptions): Telle
   }
 
   function begin() {
-    if (running !== null || waiting.length === 0 || clock.monotonicMs() < notBeforeMs) return
+    forgetOthers()
+    if (running !== null || ours() === undefined || clock.monotonicMs() < notBeforeMs) return
     running = run()
       .catch((error: unknown) => {
         notBeforeMs = clock.monotonicMs() + RETRY_AFTER_MS

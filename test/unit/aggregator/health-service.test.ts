@@ -163,3 +163,26 @@ test('what waits for the store is bounded, and what is dropped is logged', async
   expect(log.lines.some((line) => line.includes('"dropped":10'))).toBe(true)
   await service.stop(never())
 })
+
+test('of processes that hear the same one tells; another one that takes its place tells what is new', async () => {
+  let leads = false
+  const { clock, say, told } = underTest({ tiers: {}, tells: (site) => leads || site === 'us' })
+  say('web-1', 'eu')
+  say('db-1', 'us')
+  await clock.advance(5_000)
+  expect(told()).toEqual([expect.stringContaining('db-1')])
+  await clock.advance(60_000)
+  leads = true
+  await clock.advance(1_000)
+  // Somebody else told it long ago.
+  expect(told()).toHaveLength(1)
+  leads = false
+  say('web-1', 'eu')
+  await clock.advance(10_000)
+  leads = true
+  await clock.advance(1_000)
+  expect(told().slice(1)).toEqual([
+    expect.stringContaining('web-1 is back'),
+    expect.stringContaining('web-1 is silent'),
+  ])
+})

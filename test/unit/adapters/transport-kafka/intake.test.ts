@@ -122,3 +122,18 @@ test('stop ends the waiting for a cluster that is away', async () => {
   await clock.advance(120_000)
   expect(broken.tries).toBe(tries)
 })
+
+test('one member of a group leads: the one with the first partition', async () => {
+  const { clock, kafka, reading } = underTest()
+  expect(reading.leads('eu')).toBe(false)
+  await reading.start()
+  await clock.advance(1)
+  kafka.assign([0])
+  await clock.advance(1)
+  expect([reading.leads('eu'), reading.leads('elsewhere')]).toEqual([true, true])
+  kafka.assign([1])
+  await clock.advance(1)
+  expect([reading.leads('eu'), reading.leads('elsewhere')]).toEqual([false, false])
+  await reading.stop(AbortSignal.abort())
+  expect(underTest({ exclusive: true }).reading.leads('eu')).toBe(true)
+})
