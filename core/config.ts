@@ -167,7 +167,7 @@ const collectorSchema = z
     statsd: statsdSchema,
     health: z
       .strictObject({
-        every: duration(200).default('1s').describe('How often facts and checks are reported.'),
+        every: duration(200, 60_000).default('1s').describe('How often facts and checks are reported.'),
       })
       .prefault({})
       .describe('Facts of this host and its checks.'),
