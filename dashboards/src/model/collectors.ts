@@ -94,14 +94,16 @@ function troubles(
 ): readonly string[] {
   const said = [
     host?.state === 'silent' ? 'silent: it is not heard any more' : null,
-    status?.held == null ? null : `the spool takes nothing: ${status.held}`,
-    ...(status?.destinations ?? []).map(({ name, problem }) =>
-      problem === null ? null : `${name}: ${problem}`,
-    ),
-    status?.statsd?.problem == null ? null : `statsd: ${status.statsd.problem}`,
-    ledger?.clonedAt == null ? null : 'two collectors live under its id',
+    prefixed('the spool takes nothing', status?.held),
+    ...(status?.destinations ?? []).map(({ name, problem }) => prefixed(name, problem)),
+    prefixed('statsd', status?.statsd?.problem),
+    (ledger?.clonedAt ?? null) === null ? null : 'two collectors live under its id',
   ]
   return said.filter((problem) => problem !== null)
+}
+
+function prefixed(what: string, problem: string | null | undefined): string | null {
+  return problem === null || problem === undefined ? null : `${what}: ${problem}`
 }
 
 /** What a number says. */

@@ -91,8 +91,7 @@ function digits(value: number): string {
   const size = Math.abs(value)
   if (size === 0) return '0'
   if (size < 1e-4) return value.toExponential(1)
-  const places =
-    size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 2 - Math.floor(Math.log10(size)) - 1
+  const places = size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 2 - Math.floor(Math.log10(size))
   return value
     .toFixed(Math.min(6, places))
     .replace(/(\.\d*?)0+$/u, '$1')
