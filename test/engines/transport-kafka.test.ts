@@ -1,4 +1,3 @@
-import type { ConfigResourceTypes } from 'kafkajs'
 import { afterAll, expect, onTestFinished, test } from 'vitest'
 import type { KafkaConnection, KafkaIntakeOptions } from '../../adapters/transport-kafka.ts'
 import { shardOf } from '../../core/shard.ts'
@@ -18,6 +17,7 @@ import {
   intakeFrom,
   senderTo,
   strangerOf,
+  topicConfigOf,
   TOPICS,
 } from '../support/kafka.ts'
 
@@ -58,8 +58,6 @@ async function produce(
 }
 
 const PROBE = 'probe'
-/** As Kafka's protocol has it. */
-const TOPIC_CONFIG: ConfigResourceTypes.TOPIC = 2
 
 /** Reports are read from the end: sends some until one arrives. */
 async function probe(sender: TransportSender, arrived: Promise<void>) {
@@ -237,21 +235,11 @@ describeWithKafka('Kafka', () => {
     await sender.sendHealth(someReport({ host: 'after' }), never())
     await expect.poll(() => reports.every((mine) => mine.has('after')), { timeout: 10_000 }).toBe(true)
     for (const mine of reports) expect(mine.get('after')).toBe(`eu ${connection.prefix}.health`)
-    const admin = strangerOf(connection).admin()
-    await admin.connect()
-    const { resources } = await admin.describeConfigs({
-      includeSynonyms: false,
-      resources: [
-        {
-          type: TOPIC_CONFIG,
-          name: `${connection.prefix}.health`,
-          configNames: ['retention.ms', 'segment.ms'],
-        },
-      ],
-    })
-    await admin.disconnect()
-    const config = resources.flatMap(({ configEntries }) => configEntries)
-    expect(Object.fromEntries(config.map((entry) => [entry.configName, entry.configValue]))).toEqual({
+    const kept = await topicConfigOf(connection, `${connection.prefix}.health`, [
+      'retention.ms',
+      'segment.ms',
+    ])
+    expect(kept).toEqual({
       'retention.ms': '300000',
       'segment.ms': '60000',
     })

@@ -71,9 +71,21 @@ export function healthFrom(
   })
 }
 
+const library = createRequire(import.meta.url)('kafkajs') as typeof kafkajs
+
+/** The configuration of a topic as the broker has it. */
+export async function topicConfigOf(connection: KafkaConnection, topic: string, keys: readonly string[]) {
+  const admin = strangerOf(connection).admin()
+  await admin.connect()
+  const resource = { type: library.ConfigResourceTypes.TOPIC, name: topic, configNames: [...keys] }
+  const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] })
+  await admin.disconnect()
+  const entries = resources.flatMap(({ configEntries }) => configEntries)
+  return Object.fromEntries(entries.map(({ configName, configValue }) => [configName, configValue]))
+}
+
 /** The library itself, for what only strangers do. */
 export function strangerOf({ brokers }: KafkaConnection): kafkajs.Kafka {
-  const library = createRequire(import.meta.url)('kafkajs') as typeof kafkajs
   return new library.Kafka({ brokers: [...brokers], logLevel: library.logLevel.NOTHING })
 }
 

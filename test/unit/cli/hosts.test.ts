@@ -63,7 +63,7 @@ describe('noctule hosts', () => {
       ['database', 'db-1', 'missing', '2h'],
       ['webhead', 'web-1', 'ok', '2h', '25.1 %', '60.0 %', '/var 91.0 %', '1.2.3', '400 ms'],
       [
-        ...['webhead', 'web-2', 'fail', '42s', '25.1 %', '60.0 %', '/var 91.0 %', '1.2.3', '400 ms'],
+        ...'webhead,web-2,fail,42s,25.1 %,60.0 %,/var 91.0 %,1.2.3,400 ms'.split(','),
         String.raw`shop-http fail: HTTP 503\nafter\x1b[2J 12 ms; cert warn: 9 days left`,
       ],
     ])
