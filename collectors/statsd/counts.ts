@@ -6,6 +6,7 @@ export interface StatsdCounts {
   update(stats: AggregationStats): void
   /** The thread counts from zero again. */
   restarted(): void
+  flushed(tookMs: number): void
   numbered(points: number): void
   status(): Pick<AggregationStats, 'series' | 'metrics' | 'packets' | 'cut' | 'overflowing' | 'badLines'> & {
     readonly lost: Readonly<Record<string, number>>
@@ -38,6 +39,7 @@ export function createStatsdCounts({ metrics, clock, log }: StatsdCountsOptions)
     'reason',
   ])
   const points = metrics.counter('noctule_statsd_points_total', 'Metric points numbered.')
+  const flushes = metrics.histogram('noctule_statsd_flush_seconds', 'How long flushes of statsd took.')
   let told = NOTHING // By the thread that runs.
   let sum = { metrics: 0, packets: 0, cut: 0, lost: {} as Record<string, number> }
   let complained: Readonly<Record<string, number>> = {}
@@ -80,6 +82,7 @@ export function createStatsdCounts({ metrics, clock, log }: StatsdCountsOptions)
     restarted() {
       told = NOTHING
     },
+    flushed: (tookMs) => flushes.observe(tookMs / 1_000),
     numbered: (count) => points.add(count),
     status: () => ({ ...sum, series: told.series, overflowing: told.overflowing, badLines: told.badLines }),
   }

@@ -28,8 +28,13 @@ export type Report =
       readonly bytes: Uint8Array<ArrayBuffer>
       readonly points: number
     }
-  /** Everything before `boundaryMs` was told. */
-  | { readonly type: 'flushed'; readonly boundaryMs: number }
+  /** Everything before `boundaryMs` was told; `tookMs`: what came meanwhile was received between its chunks. */
+  | {
+      readonly type: 'flushed'
+      readonly boundaryMs: number
+      readonly points: number
+      readonly tookMs: number
+    }
   | RecordsReport
   | { readonly type: 'stats'; readonly stats: AggregationStats }
   | {

@@ -24,6 +24,13 @@ export interface ReceiverOptions {
   readonly tell: (report: Report, transfer?: ArrayBuffer[]) => void
 }
 
+interface Flush {
+  readonly boundaryMs: number
+  readonly startedMs: number
+  readonly chunks: Iterator<MetricChunk>
+  points: number
+}
+
 const STATS_EVERY_MS = 1_000
 /** Of a flood that does not end, so much is still taken at a stop. */
 const LAST_TURNS = 64
@@ -33,22 +40,27 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   const floor = (timeMs: number) => Math.floor(timeMs / flushMs) * flushMs
   /** End of the interval that is open. */
   let boundaryMs = floor(clock.nowMs()) + flushMs
-  let flush: { readonly boundaryMs: number; readonly chunks: Iterator<MetricChunk> } | null = null
+  let flush: Flush | null = null
   let statsToldMs = -Infinity
   let statsTold = ''
 
   async function startFlush(): Promise<void> {
     const drops = await listening.drops()
     if (drops > 0) aggregation.lost('kernel', drops)
-    flush = { boundaryMs, chunks: aggregation.flush(boundaryMs)[Symbol.iterator]() }
+    const chunks = aggregation.flush(boundaryMs)[Symbol.iterator]()
+    flush = { boundaryMs, startedMs: clock.monotonicMs(), chunks, points: 0 }
     nextChunk() // Only now the interval is closed.
   }
 
   function nextChunk(): void {
     if (flush === null) return
     const next = flush.chunks.next()
-    if (next.done !== true) return tellChunk(flush.boundaryMs, next.value)
-    tell({ type: 'flushed', boundaryMs: flush.boundaryMs })
+    if (next.done !== true) {
+      flush.points += next.value.points
+      return tellChunk(flush.boundaryMs, next.value)
+    }
+    const { startedMs, points } = flush
+    tell({ type: 'flushed', boundaryMs: flush.boundaryMs, points, tookMs: clock.monotonicMs() - startedMs })
     flush = null
     const nowMs = clock.nowMs()
     // When the clock or this thread jumped over intervals they are skipped; when the clock went back, it is followed.

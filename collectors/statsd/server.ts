@@ -90,11 +90,17 @@ export function createStatsdServer(options: StatsdServerOptions): StatsdServer {
 
   function receive(report: Report): void {
     if (report.type === 'chunk') batches.add(report.boundaryMs, report)
-    else if (report.type === 'flushed') flushedMs = report.boundaryMs
+    else if (report.type === 'flushed') flushed(report)
     else if (report.type === 'stats') counts.update(report.stats)
     else if (report.type === 'log') log[report.level](report.fields, report.message)
     else if (report.type === 'records') void giveLines(report)
     else if (report.type === 'listening') opened(report)
+  }
+
+  function flushed({ boundaryMs, points, tookMs }: Extract<Report, { type: 'flushed' }>): void {
+    flushedMs = boundaryMs
+    counts.flushed(tookMs)
+    log.debug({ points, tookMs: Math.round(tookMs) }, 'statsd flushed')
   }
 
   function opened(report: ListeningReport): void {
