@@ -1,19 +1,22 @@
-import { spawn, type ChildProcess } from 'node:child_process'
-import { createGate, type Gate } from '../../core/gate.ts'
+import { spawn, type ChildProcess, type SpawnOptions } from 'node:child_process'
+import type { Readable } from 'node:stream'
+import { createGate } from '../../core/gate.ts'
 import { problemOf } from './probe.ts'
 
 /** What is kept of each output … */
 export const OUTPUT_BYTES_MAX = 8 << 10
 /** … and how much may come before it is ended: reading costs CPU, too. */
-export const OUTPUT_READ_BYTES_MAX = 16 << 20
+const OUTPUT_READ_BYTES_MAX = 16 << 20
 /** Children at once, of all checks. */
-const CHILDREN_MAX = 16
+export const CHILDREN_MAX = 16
 /** Output that is on its way when the child ends. */
 const LAST_OUTPUT_MS = 100
 
 /** How a child ended; `problem`: it did not start, or was ended for that. */
 export type Ending =
   { readonly code: number; readonly stdout: string; readonly stderr: string } | { readonly problem: string }
+
+type Start = (program: string, args: readonly string[], options: SpawnOptions) => ChildProcess
 
 /** Runs programs, at most CHILDREN_MAX at once. */
 export interface Children {
@@ -24,52 +27,58 @@ export interface Children {
   run(command: readonly string[], signal: AbortSignal): Promise<Ending>
 }
 
-export function createChildren(): Children {
+export function createChildren(start: Start = spawn): Children {
   const gate = createGate(CHILDREN_MAX)
   return {
     async run(command, signal) {
-      return await entered(gate, command, signal).catch((error: unknown) => ({ problem: problemOf(error) }))
+      const leave = await gate.enter(1, signal).catch(() => null)
+      if (leave === null) return { problem: 'it did not get its turn in time' }
+      try {
+        return await runOne(command, start, signal)
+      } catch (error) {
+        return { problem: problemOf(error) }
+      } finally {
+        leave()
+      }
     },
   }
 }
 
-async function entered(gate: Gate, command: readonly string[], signal: AbortSignal): Promise<Ending> {
-  const leave = await gate.enter(1, signal)
-  try {
-    return await runOne(command, signal)
-  } finally {
-    leave()
-  }
-}
-
-function runOne([program = '', ...args]: readonly string[], signal: AbortSignal): Promise<Ending> {
+function runOne(
+  [program = '', ...args]: readonly string[],
+  start: Start,
+  signal: AbortSignal,
+): Promise<Ending> {
   const { promise, resolve } = Promise.withResolvers<Ending>()
   // A group of its own, which can be killed as a whole. It gets nothing that configures this program.
-  const child = spawn(program, args, {
+  const child = start(program, args, {
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment(),
   })
   const end = (ending: Ending) => {
     signal.removeEventListener('abort', abort)
-    killGroup(child)
-    child.stdout.destroy()
-    child.stderr.destroy()
+    // Once it was seen to end, its number may soon be another's.
+    if (child.exitCode === null && child.signalCode === null) killGroup(child)
+    child.stdout?.destroy()
+    child.stderr?.destroy()
     resolve(ending)
   }
   const abort = () => end({ problem: 'it did not end in time' })
   const tooMuch = () => end({ problem: `it printed more than ${OUTPUT_READ_BYTES_MAX} bytes` })
+  // First of all: without a file descriptor left there is nothing else of it.
+  child.once('error', (error) => end({ problem: problemOf(error) }))
   const stdout = collect(child.stdout, tooMuch)
   const stderr = collect(child.stderr, tooMuch)
-  child.once('error', (error) => end({ problem: problemOf(error) }))
   child.once('exit', (code, killedBy) => {
+    killGroup(child)
     const ended = () =>
       end(
         code === null
           ? { problem: `it was ended by ${killedBy ?? 'a signal'}` }
           : { code, stdout: stdout(), stderr: stderr() },
       )
-    // What it started may hold the pipes open for ever.
+    // What left its group may hold the pipes open for ever.
     const timer = setTimeout(ended, LAST_OUTPUT_MS)
     child.once('close', () => {
       clearTimeout(timer)
@@ -86,12 +95,12 @@ function environment(): NodeJS.ProcessEnv {
 }
 
 /** Reads on beyond what is kept, so that the writer does not wait. Gives the text that came so far. */
-function collect(output: NodeJS.ReadableStream, tooMuch: () => void): () => string {
+function collect(output: Readable | null | undefined, tooMuch: () => void): () => string {
   const chunks: Buffer[] = []
   let kept = 0
   let read = 0
-  output.on('error', () => undefined)
-  output.on('data', (chunk: Buffer) => {
+  output?.on('error', () => undefined)
+  output?.on('data', (chunk: Buffer) => {
     read += chunk.length
     if (read > OUTPUT_READ_BYTES_MAX) return tooMuch()
     const part = chunk.subarray(0, OUTPUT_BYTES_MAX - kept)

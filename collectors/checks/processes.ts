@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '../../core/ports.ts'
 
 /** More of a command line is not looked at. */
-export const COMMAND_LINE_BYTES_MAX = 4 << 10
+const COMMAND_LINE_BYTES_MAX = 4 << 10
 /** Checks that ask one after the other share a look at the list. */
 const FRESH_MS = 500
 /** A process that is new may still become another program. */

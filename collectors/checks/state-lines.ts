@@ -4,7 +4,7 @@ import type { StateChange } from './runner.ts'
 
 /** Lines about one check within CHANGES_WINDOW_MS; what it does beyond that is summed up in one more. */
 export const CHANGES_MAX = 6
-export const CHANGES_WINDOW_MS = 60_000
+const CHANGES_WINDOW_MS = 60_000
 
 export interface StateLinesOptions {
   readonly host: string

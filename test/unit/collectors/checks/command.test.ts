@@ -1,7 +1,8 @@
+import { ChildProcess } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
-import { createChildren, OUTPUT_BYTES_MAX } from '../../../../collectors/checks/child.ts'
+import { CHILDREN_MAX, createChildren, OUTPUT_BYTES_MAX } from '../../../../collectors/checks/child.ts'
 import { commandProbe } from '../../../../collectors/checks/command.ts'
 import type { CheckOf } from '../../../../collectors/checks/probe.ts'
 import { systemdProbe } from '../../../../collectors/checks/systemd.ts'
@@ -144,6 +145,27 @@ test('one that is called back before it begins does not begin', async () => {
   const file = join(workspace.dir, 'begun')
   expect((await sh(`touch ${file}`, AbortSignal.abort())).state).toBe('unknown')
   expect(existsSync(file)).toBe(false)
+})
+
+test('without a file descriptor left, a command cannot begin, and nothing else breaks', async () => {
+  // What Node gives for EMFILE: no streams, and the error a moment later.
+  const child = new ChildProcess()
+  const starved = createChildren(() => {
+    process.nextTick(() => child.emit('error', new Error('spawn EMFILE')))
+    return child
+  })
+  expect(await starved.run(['/bin/true'], AbortSignal.timeout(10_000))).toEqual({ problem: 'spawn EMFILE' })
+})
+
+test('of many commands some wait for their turn, and one that does not get it in time says so', async () => {
+  const abort = new AbortController()
+  const hanging = Array.from({ length: CHILDREN_MAX }, () => sh('sleep 1000', abort.signal))
+  const late = await sh('echo late', AbortSignal.timeout(50))
+  expect(late).toEqual({ state: 'unknown', message: 'it did not get its turn in time' })
+  const next = sh('echo next')
+  abort.abort()
+  await Promise.all(hanging)
+  expect(await next).toMatchObject({ state: 'ok', message: 'next' })
 })
 
 test('what configures this program is not handed on', async () => {
