@@ -4,14 +4,14 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import {
   ledgerFollowMs,
-  openHealthReader,
-  openKafkaClusters,
+  openKafkaReaders,
+  hostsOf,
   openMetricStore,
   openSenders,
   openStore,
+  type KafkaReaders,
   type Surroundings,
 } from './adapters/open.ts'
-import type { KafkaIntake } from './adapters/transport-kafka.ts'
 import { addQueryCommands, createProgram, runProgram } from './cli/commands.ts'
 import { addConfigCommands, loadConfig } from './cli/config.ts'
 import { addRoleCommands, assertRole, type Role } from './cli/roles.ts'
@@ -20,7 +20,6 @@ import { systemClock as clock } from './core/clock.ts'
 import { dataPaths, heldSites } from './core/config.ts'
 import { nodeFs as fs } from './core/fs.ts'
 import { createLifecycle, type Part } from './core/lifecycle.ts'
-import type { Intake } from './core/ports.ts'
 
 // What only a running node needs is imported when it starts, so that the command line answers at once.
 
@@ -32,10 +31,7 @@ const dashboardsDir = new URL('dashboards/dist', import.meta.url).pathname
 const announce = (line: string) => console.log(line)
 
 /** Store, aggregator and query API, as far as the role has them, in the order in which they start. */
-async function openNode(
-  role: Role,
-  context: Surroundings,
-): Promise<{ parts: Part[]; intake: Intake | null }> {
+async function openNode(role: Role, context: Surroundings) {
   const { config } = context
   const { createAggregator, createOnlooker } = await import('./aggregator/aggregator.ts')
   const { openQuarantine } = await import('./aggregator/quarantine.ts')
@@ -44,36 +40,23 @@ async function openNode(
   const stores = { store: await openStore(context), metricStore: await openMetricStore(context) }
   const kept = { ...context, ...stores, site: config.site, node: hostname() }
   const quarantine = await openQuarantine({ ...kept, dir: paths.quarantine })
-  const holds = heldSites(config)
-  const [expectedAt = config.site] = holds.length === 1 ? holds : []
-  // Where no report can arrive, nobody is missing.
-  const deaf = role === 'query' && config.kafka.clusters.length === 0
-  let kafka: KafkaIntake | null = null
   const options = {
     ...kept,
     ...config.completeness,
-    tiers: deaf ? {} : config.tiers,
-    expectedAt,
-    tells: (site: string) => kafka?.leads(site) ?? true,
+    ...hostsOf(config, role !== 'query'),
+    tells: (site: string) => kafka.leads(site),
     quarantine,
     followMs: ledgerFollowMs(config),
   }
   const aggregator = role === 'query' ? createOnlooker(options) : createAggregator(options)
   const { intake } = aggregator
-  kafka = intake && (await openKafkaClusters(context, { intake, quarantine }))
-  const kafkaHealth = await openHealthReader(context, aggregator.health)
+  const kafka: KafkaReaders = await openKafkaReaders(context, { ...aggregator, quarantine })
   const server = await openServer({
     ...options,
     ...aggregator,
-    holds,
+    holds: heldSites(config),
     answers: role !== 'aggregator',
-    checks: () => [
-      ...(kafka?.status() ?? []).map(({ cluster, ...check }) => ({ name: `kafka ${cluster}`, ...check })),
-      ...(kafkaHealth?.status() ?? []).map(({ cluster, ...check }) => ({
-        name: `health ${cluster}`,
-        ...check,
-      })),
-    ],
+    checks: kafka.checks,
     dashboardsDir,
     announce,
     adminTokenPath: paths.adminToken,
@@ -86,7 +69,7 @@ async function openNode(
     { name: 'aggregator', ...aggregator },
     server,
   ]
-  return { parts: [...parts, ...[kafka, kafkaHealth].filter((part) => part !== null)], intake }
+  return { parts: [...parts, ...kafka.parts], intake }
 }
 
 async function run(role: Role, options: { config?: string }): Promise<void> {
@@ -96,30 +79,25 @@ async function run(role: Role, options: { config?: string }): Promise<void> {
   const { createPrometheusMetrics } = await import('./adapters/metrics-prometheus.ts')
   const { createStatsdMetrics, selfAddress } = await import('./adapters/metrics-statsd.ts')
   const log = createLogger(config.log)
-  let statsdPort: () => number | null = () => null // Known once the collector has started.
-  const to = () => selfAddress(config, statsdPort())
-  const metrics = createStatsdMetrics({ inner: createPrometheusMetrics(), to, tags: { role }, clock, log })
+  const metrics = createStatsdMetrics({ inner: createPrometheusMetrics(), tags: { role }, clock, log })
   const context = { config, log, metrics, fs, clock, randomBytes }
   const node = role === 'collector' ? { parts: [], intake: null } : await openNode(role, context)
-  const parts = [...node.parts]
+  const parts: Part[] = [...node.parts]
+  let statsdPort = (): number | null => null
   if (role === 'all' || role === 'collector') {
     const { openCollector } = await import('./collectors/open.ts')
     const senders = await openSenders(context, node.intake)
     const { stdin } = process
     const dir = dataPaths(config).spool
     const own = { config: config.collector, version }
-    parts.push(await openCollector({ ...context, ...own, senders, dir, stdin, announce }))
+    const collector = await openCollector({ ...context, ...own, senders, dir, stdin, announce })
+    statsdPort = collector.statsdPort
+    parts.push(collector)
   }
-  parts.push(metrics.sender)
+  parts.push(metrics.sender(() => selfAddress(config, statsdPort())))
   const exit = (code: number) => process.exit(code)
-  await createLifecycle({
-    parts,
-    clock,
-    log,
-    drainMsMax: config.stopDeadlineMs,
-    signals: process,
-    exit,
-  }).start()
+  const drainMsMax = config.stopDeadlineMs
+  await createLifecycle({ parts, clock, log, drainMsMax, signals: process, exit }).start()
 }
 
 const program = createProgram(version)

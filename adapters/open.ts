@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
-import { dataPaths, metricRetentionOf, retentionOf } from '../core/config.ts'
+import { dataPaths, heldSites, metricRetentionOf, retentionOf } from '../core/config.ts'
 import type { Config, ElasticsearchConfig, KafkaConfig } from '../core/config.ts'
 import { ServiceError, messageOf } from '../core/errors.ts'
+import type { Part } from '../core/lifecycle.ts'
 import { parseDuration } from '../core/query/time.ts'
 import type {
   Clock,
@@ -22,6 +23,12 @@ const CLIENT_ID = 'noctule'
 const STORE_ID_BYTES = 8
 /** Soon enough that a mark which another process took counts before answers are asked for its time. */
 const FOLLOW_MS = 500
+
+/** Takes reports of hosts, and whether those of a site can arrive. */
+interface ReportTaker {
+  readonly take: Intake['health']
+  readonly hearing: (site: string, hears: boolean) => void
+}
 
 export interface Surroundings {
   readonly config: Config
@@ -44,9 +51,8 @@ export async function openStore({ config, clock, log }: Surroundings): Promise<S
   if (kind === 'memory') return (await import('./store-memory.ts')).createMemoryStore({ retention })
   if (kind === 'elasticsearch' && elasticsearch !== undefined) {
     const { openElasticStore } = await import('./store-elastic.ts')
-    const { caFile } = elasticsearch
-    const [auth, ca] = await Promise.all([elasticAuth(elasticsearch), textOf(caFile)])
-    return openElasticStore({ ...elasticsearch, auth, ca, retention, clock, log })
+    const connection = await elasticConnection(elasticsearch)
+    return openElasticStore({ ...elasticsearch, ...connection, retention, clock, log })
   }
   const { openEmbeddedStore } = await import('./store-embedded/store.ts')
   return openEmbeddedStore({ ...config.store, dir: dataPaths(config).store, retention, log })
@@ -56,9 +62,15 @@ export async function openStore({ config, clock, log }: Surroundings): Promise<S
 export async function openMetricStore({ config, clock, fs, log }: Surroundings): Promise<MetricStore> {
   const retention = metricRetentionOf(config)
   const { seriesMax } = config.metrics
-  if (config.store.kind === 'memory') {
+  const { elasticsearch, kind } = config.store
+  if (kind === 'memory') {
     const { createMemoryMetricStore } = await import('./metric-store-memory.ts')
     return createMemoryMetricStore({ retention, seriesMax, clock })
+  }
+  if (kind === 'elasticsearch' && elasticsearch !== undefined) {
+    const { openElasticMetricStore } = await import('./metric-store-elastic.ts')
+    const connection = await elasticConnection(elasticsearch)
+    return openElasticMetricStore({ ...elasticsearch, ...connection, retention, seriesMax, clock, log })
   }
   const { openEmbeddedMetricStore } = await import('./metric-store-embedded.ts')
   return openEmbeddedMetricStore({ dir: dataPaths(config).metrics, retention, seriesMax, clock, fs, log })
@@ -88,8 +100,44 @@ export async function openSenders(
   return senders
 }
 
-/** What reads the configured Kafka clusters; null: there are none. */
-export async function openKafkaClusters(
+/** What should be there, and under which site it is listed. A process that no report can reach expects nobody: it could not know. */
+export function hostsOf(
+  config: Config,
+  takesDeliveries: boolean,
+): Pick<Config, 'tiers'> & { expectedAt: string } {
+  const hears = takesDeliveries || config.kafka.clusters.length > 0
+  const holds = heldSites(config)
+  const [only = config.site] = holds.length === 1 ? holds : []
+  return { tiers: hears ? config.tiers : {}, expectedAt: only }
+}
+
+/** Everything that reads the configured Kafka clusters; empty without any. */
+export interface KafkaReaders {
+  readonly parts: readonly Part[]
+  readonly checks: () => readonly { readonly name: string; readonly ok: boolean; readonly detail: string }[]
+  /** True in one of the processes that read a site together. */
+  leads(site: string): boolean
+}
+
+/** Reads batches where there is an intake, and reports of health in any case. */
+export async function openKafkaReaders(
+  context: Surroundings,
+  to: { intake: Intake | null; quarantine: Quarantine; health: ReportTaker },
+): Promise<KafkaReaders> {
+  const { intake } = to
+  const batches = intake && (await openKafkaClusters(context, { ...to, intake }))
+  const health = await openHealthReader(context, to.health)
+  const named = (kind: string, reader: KafkaIntake | KafkaHealth | null) =>
+    (reader?.status() ?? []).map(({ cluster, ...check }) => ({ name: `${kind} ${cluster}`, ...check }))
+  return {
+    parts: [batches, health].filter((part) => part !== null),
+    checks: () => [...named('kafka', batches), ...named('health', health)],
+    leads: (site) => batches?.leads(site) ?? true,
+  }
+}
+
+/** What reads the batches of the configured Kafka clusters; null: there are none. */
+async function openKafkaClusters(
   { config, ...rest }: Surroundings,
   { intake, quarantine }: { intake: Intake; quarantine: Quarantine },
 ): Promise<KafkaIntake | null> {
@@ -108,12 +156,9 @@ export async function openKafkaClusters(
 }
 
 /** What reads the reports of health of the configured Kafka clusters; null: there are none. */
-export async function openHealthReader(
+async function openHealthReader(
   { config, clock, log, metrics, randomBytes }: Surroundings,
-  health: {
-    readonly take: Intake['health']
-    readonly hearing: (site: string, hears: boolean) => void
-  },
+  health: ReportTaker,
 ): Promise<KafkaHealth | null> {
   const { clusters } = config.kafka
   if (clusters.length === 0) return null
@@ -175,6 +220,11 @@ async function kafkaOptions({ brokers, prefix, sasl, tls, topics }: KafkaConfig)
       segmentMs: parseDuration(segment),
     },
   }
+}
+
+async function elasticConnection(elasticsearch: ElasticsearchConfig) {
+  const [auth, ca] = await Promise.all([elasticAuth(elasticsearch), textOf(elasticsearch.caFile)])
+  return { auth, ca }
 }
 
 async function elasticAuth({ apiKeyFile, username, passwordFile }: ElasticsearchConfig) {
