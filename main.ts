@@ -91,7 +91,7 @@ async function run(role: Role, options: { config?: string }): Promise<void> {
     const dir = dataPaths(config).spool
     const own = { config: config.collector, version }
     const collector = await openCollector({ ...context, ...own, senders, dir, stdin, announce })
-    statsdPort = collector.statsdPort
+    statsdPort = () => collector.statsdPort()
     parts.push(collector)
   }
   parts.push(metrics.sender(() => selfAddress(config, statsdPort())))

@@ -23,8 +23,6 @@ export interface StatsdAddress {
 export interface StatsdMetricsOptions {
   /** Gets everything as well, and answers `text()`. */
   readonly inner: Metrics
-  /** Asked once, at the start; null: nothing is sent. */
-  readonly to: () => StatsdAddress | null
   /** On every metric. */
   readonly tags: Labels
   readonly clock: Clock
@@ -37,10 +35,13 @@ interface Sum {
   value: number
 }
 
-/** Metrics that are sent while `sender` runs. */
+/** Metrics that are sent while their sender runs. */
 export interface StatsdMetrics extends Metrics {
-  /** Start it behind the collector and it is stopped before it: the last numbers arrive. */
-  readonly sender: Part
+  /**
+   * The only one. `to` is asked at its start; null: nothing is sent. Start it behind the collector and it is stopped before it: the
+   * last numbers arrive.
+   */
+  sender(to: () => StatsdAddress | null): Part
 }
 
 /**
@@ -101,7 +102,7 @@ interface Collected {
   readonly gauges: readonly { readonly name: string; readonly read: () => number }[]
 }
 
-function createSending({ to, tags, clock, log }: StatsdMetricsOptions, { sums, gauges }: Collected) {
+function createSending({ tags, clock, log }: StatsdMetricsOptions, { sums, gauges }: Collected) {
   let client: StatsD | null = null
   let observed = 0
   let gaugesSlot = -1
@@ -145,7 +146,7 @@ function createSending({ to, tags, clock, log }: StatsdMetricsOptions, { sums, g
     })
   }
 
-  const part: Part = {
+  const part = (to: () => StatsdAddress | null): Part => ({
     name: 'own metrics',
     async start() {
       const address = to()
@@ -161,7 +162,7 @@ function createSending({ to, tags, clock, log }: StatsdMetricsOptions, { sums, g
       send(open)
       await new Promise<void>((resolve) => open.close(() => resolve()))
     },
-  }
+  })
   return {
     part,
     observe(name: string, seconds: number, labels: Labels) {

@@ -66,7 +66,7 @@ export function addMetricsCommands(program: Command, terminal: Terminal): void {
     ].join('\n'),
     exits: EXITS_OF_ANSWERS,
     examples: [
-      "noctule metrics 'shop.*'",
+      "noctule metrics show 'shop.*'",
       "noctule metrics shop.latency --tag env:prod --tag '!host:web-1' --by host --agg p99 --since 6h",
       'noctule metrics shop.orders --agg sum --step 1h --since 1d -o csv',
     ],

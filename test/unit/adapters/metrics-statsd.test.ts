@@ -41,8 +41,8 @@ function createMetrics(to: StatsdAddress | null) {
   const warnings: string[] = []
   const log = { ...quietLog, warn: (_fields: object, message: string) => void warnings.push(message) }
   const inner = createPrometheusMetrics()
-  const metrics = createStatsdMetrics({ inner, to: () => to, tags: { role: 'all' }, clock, log })
-  return { clock, warnings, metrics }
+  const metrics = createStatsdMetrics({ inner, tags: { role: 'all' }, clock, log })
+  return { clock, warnings, metrics, sender: metrics.sender(() => to) }
 }
 
 test.each([
@@ -55,12 +55,12 @@ test.each([
 
 test('counters come once a second, gauges once in 10 s, histograms as distributions; all with their tags', async () => {
   const listener = await createListener()
-  const { clock, metrics } = createMetrics(listener.to)
+  const { clock, metrics, sender } = createMetrics(listener.to)
   const requests = metrics.counter('noctule_http_requests_total', 'Requests.', ['route'])
   metrics.gauge('noctule_spool_bytes', 'Bytes.', () => 7)
   const seconds = metrics.histogram('noctule_http_request_seconds', 'Seconds.', ['route'])
   requests.add(1, { route: '/v1/top' }) // Before the start.
-  await metrics.sender.start?.()
+  await sender.start?.()
 
   requests.add(2, { route: '/v1/top' })
   requests.add(5, { route: 'a:b|c' })
@@ -80,7 +80,7 @@ test('counters come once a second, gauges once in 10 s, histograms as distributi
   expect(await listener.until('spool_bytes')).toEqual(['noctule.spool_bytes:7|g|#role:all'])
 
   requests.add(6, { route: '/v1/top' })
-  await metrics.sender.stop(never)
+  await sender.stop(never)
   expect(await listener.until('requests')).toEqual(['noctule.http_requests:6|c|#role:all,route:/v1/top'])
   expect(clock.timers).toBe(0)
   expect(await metrics.text()).toContain('noctule_http_requests_total{route="/v1/top"} 13\n')
@@ -88,34 +88,34 @@ test('counters come once a second, gauges once in 10 s, histograms as distributi
 
 test('of a flood of measurements a hundredth is sent, and says so', async () => {
   const listener = await createListener()
-  const { clock, metrics } = createMetrics(listener.to)
+  const { clock, metrics, sender } = createMetrics(listener.to)
   const seconds = metrics.histogram('noctule_append_seconds', 'Append.')
   metrics.gauge('noctule_last', 'The last line of a second.', () => 1)
-  await metrics.sender.start?.()
+  await sender.start?.()
   for (let at = 0; at < 3_000; at += 1) seconds.observe(at)
   await clock.advance(1_000)
   const lines = await listener.until('noctule.last')
   const sampled = lines.filter((line) => line.includes('|@0.01|'))
   expect(lines.length - 1 - sampled.length).toBe(1_000)
   expect(sampled.length).toBeLessThan(200)
-  await metrics.sender.stop(never)
+  await sender.stop(never)
 })
 
 test('a gauge that throws, is no number or is negative costs nobody else', async () => {
   const listener = await createListener()
-  const { clock, warnings, metrics } = createMetrics(listener.to)
+  const { clock, warnings, metrics, sender } = createMetrics(listener.to)
   metrics.gauge('noctule_a', 'A.', () => {
     throw new Error('closed')
   })
   metrics.gauge('noctule_b', 'B.', () => NaN)
   metrics.gauge('noctule_c', 'C.', () => -1)
   metrics.gauge('noctule_d', 'D.', () => 0)
-  await metrics.sender.start?.()
+  await sender.start?.()
   await clock.advance(1_000)
   expect(await listener.until('noctule.d')).toEqual(['noctule.d:0|g|#role:all'])
   await clock.advance(20_000)
   expect(warnings).toHaveLength(1)
-  await metrics.sender.stop(never)
+  await sender.stop(never)
 })
 
 test('nobody listens: nothing throws, and it stops', async () => {
@@ -124,22 +124,22 @@ test('nobody listens: nothing throws, and it stops', async () => {
   await once(gone, 'listening')
   const { port } = gone.address()
   gone.close()
-  const { clock, metrics } = createMetrics({ host: '127.0.0.1', port })
+  const { clock, metrics, sender } = createMetrics({ host: '127.0.0.1', port })
   const counter = metrics.counter('noctule_a_total', 'A.')
-  await metrics.sender.start?.()
+  await sender.start?.()
   counter.add(1)
   await clock.advance(3_000)
   counter.add(1)
-  await metrics.sender.stop(never)
+  await sender.stop(never)
 })
 
 test('without an address nothing is sent', async () => {
-  const { clock, metrics } = createMetrics(null)
+  const { clock, metrics, sender } = createMetrics(null)
   metrics.counter('noctule_a_total', 'A.').add(1)
-  await metrics.sender.start?.()
+  await sender.start?.()
   metrics.histogram('noctule_b_seconds', 'B.').observe(1)
   expect(clock.timers).toBe(0)
-  await metrics.sender.stop(never)
+  await sender.stop(never)
 })
 
 test('it does not keep the process alive', async () => {
@@ -148,8 +148,8 @@ test('it does not keep the process alive', async () => {
     const { createPrometheusMetrics } = await import('./adapters/metrics-prometheus.ts')
     const { systemClock: clock } = await import('./core/clock.ts')
     const to = () => ({ host: '127.0.0.1', port: 9 })
-    const metrics = createStatsdMetrics({ inner: createPrometheusMetrics(), to, tags: {}, clock, log: console })
-    await metrics.sender.start()
+    const metrics = createStatsdMetrics({ inner: createPrometheusMetrics(), tags: {}, clock, log: console })
+    await metrics.sender(to).start()
     metrics.histogram('noctule_a_seconds', 'A.').observe(1)`
   const cwd = new URL('../../..', import.meta.url)
   const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
