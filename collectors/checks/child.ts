@@ -22,7 +22,7 @@ type Start = (program: string, args: readonly string[], options: SpawnOptions) =
 export interface Children {
   /**
    * Runs a program without a shell, in a process group of its own that is killed when the program ends or the signal aborts, with
-   * everything that it started and left in there. Resolves in any case.
+   * everything that it started and left in there. Resolves once the program has ended; never rejects.
    */
   run(command: readonly string[], signal: AbortSignal): Promise<Ending>
 }
@@ -56,24 +56,29 @@ function runOne(
     stdio: ['ignore', 'pipe', 'pipe'],
     env: environment(),
   })
-  const end = (ending: Ending) => {
+  let problem: string | null = null
+  const finish = (ending: Ending) => {
     signal.removeEventListener('abort', abort)
-    // Once it was seen to end, its number may soon be another's.
-    if (child.exitCode === null && child.signalCode === null) killGroup(child)
     child.stdout?.destroy()
     child.stderr?.destroy()
-    resolve(ending)
+    resolve(problem === null ? ending : { problem })
   }
-  const abort = () => end({ problem: 'it did not end in time' })
-  const tooMuch = () => end({ problem: `it printed more than ${OUTPUT_READ_BYTES_MAX} bytes` })
+  // The kernel may take its time: one that cannot even be killed must not be followed by another one.
+  const kill = (why: string) => {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    problem ??= why
+    killGroup(child)
+  }
+  const abort = () => kill('it did not end in time')
   // First of all: without a file descriptor left there is nothing else of it.
-  child.once('error', (error) => end({ problem: problemOf(error) }))
+  child.once('error', (error) => finish({ problem: problemOf(error) }))
+  const tooMuch = () => kill(`it printed more than ${OUTPUT_READ_BYTES_MAX} bytes`)
   const stdout = collect(child.stdout, tooMuch)
   const stderr = collect(child.stderr, tooMuch)
   child.once('exit', (code, killedBy) => {
-    killGroup(child)
+    killGroup(child) // At once: its number may soon be another's.
     const ended = () =>
-      end(
+      finish(
         code === null
           ? { problem: `it was ended by ${killedBy ?? 'a signal'}` }
           : { code, stdout: stdout(), stderr: stderr() },
@@ -102,7 +107,7 @@ function collect(output: Readable | null | undefined, tooMuch: () => void): () =
   output?.on('error', () => undefined)
   output?.on('data', (chunk: Buffer) => {
     read += chunk.length
-    if (read > OUTPUT_READ_BYTES_MAX) return tooMuch()
+    if (read > OUTPUT_READ_BYTES_MAX) tooMuch()
     const part = chunk.subarray(0, OUTPUT_BYTES_MAX - kept)
     if (part.length > 0) chunks.push(Buffer.from(part))
     kept += part.length

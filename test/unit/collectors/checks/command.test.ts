@@ -1,6 +1,7 @@
 import { ChildProcess } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test, vi } from 'vitest'
 import { CHILDREN_MAX, createChildren, OUTPUT_BYTES_MAX } from '../../../../collectors/checks/child.ts'
 import { commandProbe } from '../../../../collectors/checks/command.ts'
@@ -122,6 +123,36 @@ test('a child that keeps the output open after the command has ended neither del
   })
   expect(performance.now() - startMs).toBeLessThan(5_000)
   await untilDead(await pidsIn(file))
+})
+
+test('a child that left the group and keeps the output open delays nothing', async () => {
+  using workspace = createWorkspace()
+  const file = join(workspace.dir, 'pids')
+  const startMs = performance.now()
+  expect(
+    await sh(
+      `setsid sh -c 'echo $$ > ${file}; exec sleep 1000' & until test -s ${file}; do sleep 0.01; done; echo done`,
+    ),
+  ).toMatchObject({
+    state: 'ok',
+    message: 'done',
+  })
+  expect(performance.now() - startMs).toBeLessThan(5_000)
+  for (const pid of await pidsIn(file)) process.kill(pid, 'SIGKILL')
+})
+
+test('a command that cannot even be killed is not over', async () => {
+  const child = new ChildProcess()
+  const stuck = createChildren(() => child)
+  const abort = new AbortController()
+  const over = vi.fn<() => void>()
+  const ending = stuck.run(['x'], abort.signal).finally(over)
+  abort.abort()
+  await turn()
+  expect(over).not.toHaveBeenCalled()
+  child.emit('exit', null, 'SIGKILL')
+  child.emit('close', null, 'SIGKILL')
+  expect(await ending).toEqual({ problem: 'it did not end in time' })
 })
 
 test('10 MB of output are read, but not kept', async () => {
