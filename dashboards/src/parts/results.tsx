@@ -12,6 +12,8 @@ const ROW_PX = 25
 /** Two lines of text on a narrow screen. */
 const NARROW_ROW_PX = 58
 const OVERSCAN_ROWS = 12
+/** Lines are placed by so many together: a million of them one by one would be placed anew with every page. */
+const BLOCK_ROWS = 20
 /** Ask for the next page this many rows before the end comes into view. */
 const AHEAD_ROWS = 40
 const TOP_PX = 8
@@ -46,7 +48,7 @@ interface ResultsProps {
 /** The lines, newest first. Only those in view exist in the page. */
 export function Results(props: ResultsProps) {
   const { rows, selection, wrap, stale, footer } = props
-  const { scroller, virtualizer, items } = useWindow(props)
+  const { scroller, virtualizer, items, blockRows } = useWindow(props)
   const withDay = rows.ends !== null && !sameDay(Date.parse(rows.ends.newest), Date.parse(rows.ends.oldest))
   return (
     <div
@@ -71,7 +73,9 @@ export function Results(props: ResultsProps) {
             role="rowgroup"
             style={{ transform: `translateY(${start}px)` }}
           >
-            <PlacedRow {...props} index={index} withDay={withDay} />
+            {places(index, blockRows, rows.length).map((place) => (
+              <PlacedRow key={place} {...props} index={place} withDay={withDay} />
+            ))}
           </div>
         ))}
       </div>
@@ -101,22 +105,30 @@ function PlacedRow(props: ResultsProps & { index: number; withDay: boolean }) {
   )
 }
 
+/** The places of the lines of a block. */
+function places(block: number, blockRows: number, length: number): readonly number[] {
+  const first = block * blockRows
+  return Array.from({ length: Math.min(blockRows, length - first) }, (_, at) => first + at)
+}
+
 /** Which lines are in view, and what follows from that. */
 function useWindow(props: ResultsProps) {
   const { rows, live, subject, selection, wrap, ready } = props
   const scroller = useRef<HTMLDivElement>(null)
   const narrow = useMedia(NARROW)
-  // The same function for as long as places keep their lines: another one has a million lines placed anew.
+  const rowPx = narrow ? NARROW_ROW_PX : ROW_PX
+  const blockRows = live ? 1 : BLOCK_ROWS
   const keyOf = useCallback((index: number) => rows.at(index)?.id ?? index, [rows])
   const virtualizer = useVirtualizer({
-    count: rows.length,
+    count: Math.ceil(rows.length / blockRows),
     getScrollElement: () => scroller.current,
-    estimateSize: narrow ? () => NARROW_ROW_PX : () => ROW_PX,
+    estimateSize: (index) => rowPx * Math.min(blockRows, rows.length - index * blockRows),
     ...(live ? { getItemKey: keyOf } : {}),
-    overscan: OVERSCAN_ROWS,
+    overscan: Math.ceil(OVERSCAN_ROWS / blockRows),
   })
   const items = virtualizer.getVirtualItems()
-  const [first, last] = [items[0]?.index ?? 0, items.at(-1)?.index ?? 0]
+  const first = (items[0]?.index ?? 0) * blockRows
+  const last = Math.min(rows.length, ((items.at(-1)?.index ?? 0) + 1) * blockRows) - 1
 
   useEffect(() => virtualizer.measure(), [wrap, narrow, live, subject, virtualizer])
 
@@ -126,19 +138,23 @@ function useWindow(props: ResultsProps) {
   }, [last, rows.length, ready])
 
   const look = useEffectEvent(props.onLook)
-  const block = Math.floor(first / LOOK_ROWS) * LOOK_ROWS
-  const blockEnd = Math.ceil((last + 1) / LOOK_ROWS) * LOOK_ROWS
-  useEffect(() => look(block, blockEnd), [block, blockEnd])
+  const from = Math.floor(first / LOOK_ROWS) * LOOK_ROWS
+  const to = Math.ceil((last + 1) / LOOK_ROWS) * LOOK_ROWS
+  useEffect(() => look(from, to), [from, to])
 
   const reveal = useEffectEvent((place: number) => {
-    const item = virtualizer.measurementsCache[place]
-    if (item !== undefined && scroller.current !== null) bringIntoView(scroller.current, item.start)
+    const frame = scroller.current
+    const block = virtualizer.measurementsCache[Math.floor(place / blockRows)]
+    if (frame === null || block === undefined) return
+    bringIntoView(frame, block.start + (place % blockRows) * rowPx)
+    // What is open or wrapped above it in its block has moved it further down.
+    frame.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' })
   })
   const { selectedId, place } = selection
   useEffect(() => {
     if (place >= 0) reveal(place)
   }, [selectedId, place])
-  return { scroller, virtualizer, items }
+  return { scroller, virtualizer, items, blockRows }
 }
 
 /** Scrolls by as little as shows the line that starts at `top`, with a little of what is around it. */
