@@ -18,6 +18,8 @@ const OVERTAKEN_MS_MAX = 2_000
 export const HOSTS_MAX = 20_000
 /** Of all reports together, as JSON. */
 export const REPORT_BYTES_MAX = 256 << 20
+/** Measuring costs as much as all the rest: a report grows slowly, and every one is bounded where it comes in. */
+const MEASURE_EVERY = 10
 /** How often room is made for new names, at most: it looks at every host. */
 const MAKE_ROOM_EVERY_MS = 1_000
 /** So many of the longest silent go then. */
@@ -66,14 +68,21 @@ export interface Board {
   count(state: HostState): number
 }
 
-interface Host {
+/** A report as it is kept, in bytes of JSON. */
+interface Kept {
+  report: HealthReport
+  reportBytes: number
+  /** Of the report as it came, when it was measured last; so many reports were taken since. */
+  wholeBytes: number
+  takenUnmeasured: number
+}
+
+interface Host extends Kept {
   readonly site: string
   readonly host: string
   tier: string
   state: HostState
   sinceMs: number
-  report: HealthReport
-  reportBytes: number
   heardAt: Moment
   silentAfterMs: number
   /** It said goodbye. */
@@ -118,14 +127,16 @@ export function createBoard(options: BoardOptions): Board {
     changes.push({ site, host, tier, state, before: 'missing', atMs: at.wallMs, unheardMs: null })
   }
 
-  /** Bytes of what is kept; a report for which there is no room keeps its state and loses its details. */
-  function keep(report: HealthReport, before: number): Pick<Host, 'report' | 'reportBytes'> {
-    const bytes = JSON.stringify(report).length
-    const fits = reportBytes - before + bytes <= reportBytesMax
+  /** A report for which there is no room keeps its state and loses its details. */
+  function keep(report: HealthReport, before: Kept): Kept {
+    const measure = before.takenUnmeasured >= MEASURE_EVERY
+    const wholeBytes = measure ? sizeOf(report) : before.wholeBytes
+    const fits = reportBytes - before.reportBytes + wholeBytes <= reportBytesMax
     const kept = fits ? report : { ...report, checks: [], facts: null }
-    const keptBytes = fits ? bytes : JSON.stringify(kept).length
-    reportBytes += keptBytes - before
-    return { report: kept, reportBytes: keptBytes }
+    const bytes = fits ? wholeBytes : sizeOf(kept)
+    reportBytes += bytes - before.reportBytes
+    const takenUnmeasured = measure ? 0 : before.takenUnmeasured + 1
+    return { report: kept, reportBytes: bytes, wholeBytes, takenUnmeasured }
   }
 
   function drop(key: string, { reportBytes: bytes }: Host) {
@@ -154,7 +165,7 @@ export function createBoard(options: BoardOptions): Board {
       tier: tierOf(report),
       state: worstOf(report),
       sinceMs: at.wallMs,
-      ...keep(report, 0),
+      ...keep(report, { report, reportBytes: 0, wholeBytes: 0, takenUnmeasured: MEASURE_EVERY }),
       heardAt: at,
       silentAfterMs: 0,
       left: false,
@@ -190,7 +201,7 @@ export function createBoard(options: BoardOptions): Board {
       if (host === null) return 'refused'
       const state = worstOf(report)
       host.tier = tierOf(report)
-      Object.assign(host, keep(report, host.reportBytes))
+      if (known !== undefined) Object.assign(host, keep(report, host))
       host.left = report.goodbye === true
       if (!host.left) change(host, state, at)
       host.heardAt = at
@@ -245,6 +256,10 @@ function isOvertaken(known: HealthReport, report: HealthReport): boolean {
   // What comes after a goodbye of the same run was sent before it.
   if (sameRun && known.goodbye === true && report.goodbye !== true) return true
   return sameRun && behindMs > 0 && behindMs <= OVERTAKEN_MS_MAX
+}
+
+function sizeOf(report: HealthReport): number {
+  return JSON.stringify(report).length
 }
 
 function silentAfterMs({ intervalMs }: HealthReport): number {
