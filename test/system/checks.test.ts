@@ -63,6 +63,18 @@ async function untilEvent(program: Program, query: string) {
   return record
 }
 
+/** The newest value of a gauge. */
+async function newestOf(program: Program, name: string, tags: string): Promise<number> {
+  const query = new URLSearchParams({ name, tags, agg: 'last', from: 'now-5m', to: 'now+1m' })
+  const look = async () => {
+    const response = await program.get(`/v1/metrics/query?${query.toString()}`)
+    if (response.status !== 200) throw new Error(`metrics: ${response.status} ${await response.text()}`)
+    const { lines } = (await response.json()) as { lines: readonly { points: readonly number[][] }[] }
+    return lines[0]?.points.at(-1)?.[1]
+  }
+  return await until(look, 30_000, () => `${name} is not found; ${program.output().slice(-2_000)}`, 50)
+}
+
 /** A program to be watched, with a name in its command line. */
 async function startWatched(name: string): Promise<ChildProcess> {
   const child = spawn(process.execPath, ['-e', 'console.log(1); setInterval(() => 0, 1e6)', name], {
@@ -94,7 +106,7 @@ test('what is stopped turns its host red within 5 s, and green when it is back; 
   using workspace = createWorkspace(`collector:
   host: web-1
   tier: webhead
-  statsd: { port: 0 }
+  statsd: { port: 0, flush: 1s }
   files: [{ paths: ["{logs}/*.log"] }]
   checks:
     - { name: worker, kind: process, command: "${workerName}$" }
@@ -148,6 +160,9 @@ test('what is stopped turns its host red within 5 s, and green when it is back; 
   expect(await untilEvent(program, 'event.kind:state event.name:site event.before:ok')).toMatchObject({
     level: 'error',
   })
+  expect(await newestOf(program, 'check.jobs', 'check:plugin')).toBe(7)
+  expect(await newestOf(program, 'check.state', 'check:site')).toBe(0)
+  expect(await newestOf(program, 'host.cpu.busy', 'tier:webhead')).toBeGreaterThanOrEqual(0)
   await stopSite(site)
   expect(await program.stop()).toBe(0)
 })

@@ -21,6 +21,7 @@ test('harmless: whatever comes is short, one line and well-formed', () => {
       expect(plain).not.toMatch(/[\p{Cc}\u2028\u2029\u202a-\u202e]/u)
       expect(plain.isWellFormed()).toBe(true)
     }),
+    { numRuns: 20 },
   )
 })
 
