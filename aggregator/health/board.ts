@@ -15,9 +15,9 @@ export const FORGET_AFTER_MS = 86_400_000
 /** Reports that overtook each other on the way are not further apart; a step back beyond it is a clock that was set. */
 const OVERTAKEN_MS_MAX = 2_000
 /** Hosts that are remembered, whatever names are sent. */
-export const HOSTS_MAX = 20_000
+const HOSTS_MAX = 20_000
 /** Of all reports together, as JSON. */
-export const REPORT_BYTES_MAX = 256 << 20
+const REPORT_BYTES_MAX = 256 << 20
 /** Measuring costs as much as all the rest: a report grows slowly, and every one is bounded where it comes in. */
 const MEASURE_EVERY = 10
 /** How often room is made for new names, at most: it looks at every host. */

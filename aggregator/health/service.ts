@@ -5,9 +5,9 @@ import { createBoard, DEAF_GRACE_MS, type Board, type Moment } from './board.ts'
 import { createTeller } from './tell.ts'
 
 /** How soon after its limit a host is called silent. */
-export const LOOK_EVERY_MS = 250
+const LOOK_EVERY_MS = 250
 /** A loop of ours that stood still for longer cannot say who was silent. */
-export const STALL_MS_MAX = 1_000
+const STALL_MS_MAX = 1_000
 
 export interface HealthServiceOptions {
   readonly tiers: Config['tiers']

@@ -104,7 +104,7 @@ async function* only(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
 }
 
 /** The record of a change, found by `event.kind:state`. */
-export function recordOf({ host, tier, state, before, atMs, unheardMs }: HostChange): object {
+function recordOf({ host, tier, state, before, atMs, unheardMs }: HostChange): object {
   const lost = state === 'silent' || state === 'missing'
   const event = { kind: 'state', what: 'host', name: host, state, before, tier }
   return {
