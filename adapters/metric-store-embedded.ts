@@ -123,28 +123,31 @@ function createStore(
     keys,
     nowMs: () => clock.nowMs(),
     generation: () => generationOf(ground),
-    admits(key, { startMs }) {
-      const expired = startMs < oldestOf('raw')
-      if (expired) counts.expired += 1
-      const refused = !expired && !limit.admits(key, clock.nowMs())
-      if (refused) counts.refused += 1
-      return !expired && !refused
-    },
+    oldestMs: () => oldestOf('raw'),
+    admits: (key) => limit.admits(key, clock.nowMs()),
+    counts,
   })
-  let working: Promise<void> = Promise.resolve()
+  let working: Promise<void> = ground.frozen.length > 0 ? upkeep.run() : Promise.resolve()
+  let waiting = false
   let cancelTimer = clock.after(UPKEEP_EVERY_MS, tick)
-  if (ground.frozen.length > 0) working = upkeep.run()
 
+  /** When the one before still works, one more waits for it, and no third. */
   function tick(): void {
-    working = appender
-      .between(() => exchangeIfDue(ground))
-      .catch((error: unknown) =>
-        ground.log.warn({ problem: messageOf(error) }, 'metrics could not be sealed'),
-      )
-      .then(() => upkeep.run())
-      .finally(() => {
-        if (!closing.signal.aborted) cancelTimer = clock.after(UPKEEP_EVERY_MS, tick)
-      })
+    cancelTimer = clock.after(UPKEEP_EVERY_MS, tick)
+    if (waiting) return
+    waiting = true
+    working = working.then(workOff)
+  }
+
+  async function workOff(): Promise<void> {
+    waiting = false
+    if (closing.signal.aborted) return
+    try {
+      await appender.between(() => exchangeIfDue(ground))
+    } catch (error) {
+      ground.log.warn({ problem: messageOf(error) }, 'metrics cannot be sealed')
+    }
+    await upkeep.run()
   }
 
   function assertOpen(signal?: AbortSignal): void {

@@ -37,18 +37,28 @@ interface Prepared {
 
 /** Batches that are written together at most; more wait for the next write. */
 const BATCHES_PER_FRAME_MAX = 64
+/** Points that are prepared between two looks at the clock. */
+const POINTS_AT_ONCE = 256
+const DAY_MS = 86_400_000
+/** Instead of a series' number. */
+const EXPIRED = -1
+const REFUSED = -2
 
 export interface AppenderOptions {
   readonly keys: BatchKeys
   readonly nowMs: () => number
   /** Gives the generation to write to; asked before every frame. */
   readonly generation: () => Promise<Generation>
-  /** Whether a point may be stored; counts it if not. */
-  readonly admits: (key: string, point: MetricPoint) => boolean
+  /** Points before this time are too old. */
+  readonly oldestMs: () => number
+  /** Whether a series may have points today. */
+  readonly admits: (key: string) => boolean
+  readonly counts: { refused: number; expired: number }
 }
 
 /** Writes batches one frame at a time: what waits behind a sync goes together into the next one. */
-export function createAppender({ keys, nowMs, generation, admits }: AppenderOptions) {
+export function createAppender(options: AppenderOptions) {
+  const { keys, nowMs, generation, oldestMs, admits, counts } = options
   let queue: Waiting[] = []
   let running: Promise<void> | null = null
   let turn: Promise<unknown> = Promise.resolve()
@@ -59,14 +69,29 @@ export function createAppender({ keys, nowMs, generation, admits }: AppenderOpti
     return done
   }
 
+  /** Number of a series, or REFUSED. That it is one of today's is asked once a day: the question costs as much as all the rest. */
+  function numberToday(key: string, { table, today }: { table: Table; today: number }): number {
+    const found = table.find(key)
+    if (found !== undefined && table.admittedOn[found] === today) return found
+    if (!admits(key)) return REFUSED
+    const number = table.numberOf(key)
+    table.admittedOn[number] = today
+    return number
+  }
+
   /** Numbers series and fills columns, some milliseconds at a time. */
   async function rowsOf({ points }: MetricBatch, table: Table): Promise<Rows> {
     const pause = createSlices()
     const draft = draftRows(points.length)
+    const leastMs = oldestMs()
+    const today = Math.floor(nowMs() / DAY_MS)
     for (const [at, point] of points.entries()) {
-      if (at % 256 === 0) await pause()
-      const key = seriesKey(point.series)
-      if (admits(key, point)) draft.put(table.numberOf(key), point)
+      if (at % POINTS_AT_ONCE === 0) await pause()
+      const number =
+        point.startMs < leastMs ? EXPIRED : numberToday(seriesKey(point.series), { table, today })
+      if (number >= 0) draft.put(number, point)
+      else if (number === EXPIRED) counts.expired += 1
+      else counts.refused += 1
     }
     return draft.rows()
   }

@@ -59,7 +59,7 @@ export interface Group {
   readonly ends: readonly number[]
   readonly columns: Columns
   /** Of a point; null: it has none, or they were not read. */
-  sketch(point: number): Uint8Array | null
+  readonly sketch: (point: number) => Uint8Array | null
 }
 
 const compress = promisify(zstdCompress)

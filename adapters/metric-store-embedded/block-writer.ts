@@ -24,7 +24,7 @@ export interface BlockWriter {
   add(series: KeptSeries): Promise<void>
   /** Durable when it resolves, but for the name: sync the folder. */
   finish(): Promise<BlockEntry>
-  /** Gives up. */
+  /** Gives up, also a finished one: nothing stays. */
   abandon(): Promise<void>
 }
 
@@ -38,7 +38,11 @@ export async function createBlockWriter(
   let series: KeptSeries[] = []
   let points = 0
   let sketchBytes = 0
-  await file.write(BLOCK_MAGIC)
+
+  async function abandon(): Promise<void> {
+    await file.close().catch(() => undefined) // It may be closed already.
+    await fs.remove(path)
+  }
 
   async function endGroup(): Promise<void> {
     if (series.length === 0) return
@@ -50,6 +54,10 @@ export async function createBlockWriter(
     sketchBytes = 0
   }
 
+  await file.write(BLOCK_MAGIC).catch(async (error: unknown) => {
+    await abandon()
+    throw error
+  })
   return {
     async add(one) {
       series.push(one)
@@ -67,9 +75,6 @@ export async function createBlockWriter(
       const firstMs = groups.reduce((least, group) => Math.min(least, group.firstMs), Infinity)
       return { id, resolution, slotMs, bytes: file.size, points: pointsTotal, firstMs }
     },
-    async abandon() {
-      await file.close()
-      await fs.remove(path)
-    },
+    abandon,
   }
 }

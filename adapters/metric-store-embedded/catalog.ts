@@ -51,10 +51,10 @@ export interface Catalog {
   /** An id that no file of this run has. */
   newId(): number
   /**
-   * Durable when it resolves; one after the other. When it rejects, the state is as before. `then` is called as the state changes, so
+   * Durable when it resolves; one after the other. When it rejects, the state is as before. `changed` is called as the state changes, so
    * that nobody sees one without the other.
    */
-  change(next: (state: CatalogState) => CatalogState, then?: () => void): Promise<void>
+  change(next: (state: CatalogState) => CatalogState, changed?: () => void): Promise<void>
 }
 
 const EMPTY: CatalogState = { sealedGen: 0, nextId: 1, keys: [], blocks: [], damaged: [] }
@@ -66,11 +66,11 @@ export async function openCatalog(fs: Fs, path: string): Promise<Catalog> {
   let nextId = state.nextId
   let turn: Promise<unknown> = Promise.resolve()
 
-  async function write(next: (state: CatalogState) => CatalogState, then?: () => void): Promise<void> {
-    const changed = { ...next(state), nextId }
-    await fs.replaceFile(path, encodeFile([Buffer.from(JSON.stringify(changed))]))
-    state = changed
-    then?.()
+  async function write(next: (state: CatalogState) => CatalogState, changed?: () => void): Promise<void> {
+    const after = { ...next(state), nextId }
+    await fs.replaceFile(path, encodeFile([Buffer.from(JSON.stringify(after))]))
+    state = after
+    changed?.()
   }
 
   return {
@@ -78,10 +78,10 @@ export async function openCatalog(fs: Fs, path: string): Promise<Catalog> {
       return state
     },
     newId: () => nextId++,
-    change(next, then) {
-      const done = turn.then(() => write(next, then))
-      turn = done.catch(() => undefined)
-      return done
+    change(next, changed) {
+      const change = turn.then(() => write(next, changed))
+      turn = change.catch(() => undefined)
+      return change
     },
   }
 }

@@ -22,9 +22,13 @@ export interface Table {
   readonly gen: number
   /** Keys of the series, by their numbers. */
   readonly keys: readonly string[]
+  /** Day (since 1970) on which each series was admitted last; none: not yet by this process. */
+  readonly admittedOn: number[]
   readonly rows: Rows
   readonly sketchBytes: number
-  /** Number of a series, given when it has none. */
+  /** Number of a series; undefined: it has none. */
+  find(key: string): number | undefined
+  /** … given when it has none. */
   numberOf(key: string): number
   add(rows: Rows): void
 }
@@ -98,12 +102,14 @@ export function createTable(gen: number): Table {
   return {
     gen,
     keys,
+    admittedOn: [],
     get rows() {
       return { length, series, numbers, sketches }
     },
     get sketchBytes() {
       return sketchBytes
     },
+    find: (key) => known.get(key),
     numberOf(key) {
       const found = known.get(key)
       if (found !== undefined) return found

@@ -1,0 +1,170 @@
+/**
+ * The metric store in files: `bench/metrics.ts`. A hundred series of counters and a hundred of distributions for a week, then questions;
+ * and batches of 100,000 points of as many series.
+ */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { openEmbeddedMetricStore } from '../adapters/metric-store-embedded.ts'
+import { decodePoints } from '../aggregator/metric-points.ts'
+import { nodeFs } from '../core/fs.ts'
+import type { MetricPoint, MetricQuery } from '../core/metrics/types.ts'
+import { encodeMetricLine } from '../core/metrics/wire.ts'
+import type { MetricStore } from '../core/ports.ts'
+import { createFakeClock, type FakeClock } from '../test/support/fake-clock.ts'
+import {
+  DAY_MS,
+  HOUR_MS,
+  MINUTE_MS,
+  RETENTION,
+  metricBatch,
+  metricPoint,
+  metricQuery,
+} from '../test/support/metric-store-under-test.ts'
+import { quietLog } from '../test/support/quiet-log.ts'
+import { seededRandom } from '../test/support/random.ts'
+import { quantile, report, rounded, type Figures } from './support.ts'
+
+const SERIES = 100
+const DAYS = 7
+/** Of the week's points: what is asked is made of minutes and hours, whose number does not depend on it. */
+const STEP_MS = 60_000
+/** Steps that a backlog sends as one batch: only how fast this bench fills. */
+const STEPS_PER_BATCH = 10
+const START_MS = Date.UTC(2025, 5, 1)
+const REPEATS = 7
+const WIDE_STEP_MS = 10_000
+const never = new AbortController().signal
+const random = seededRandom(1)
+const yieldNow = () => new Promise<void>((resolve) => setImmediate(resolve))
+
+/** Latencies of a step; some different ones are enough, they are merged all the same. */
+const latencies = Array.from({ length: 200 }, () =>
+  metricPoint(
+    { kind: 'distribution' },
+    0,
+    Array.from({ length: 20 }, () => Math.round(Math.exp(3 + 2 * random()) * 100) / 100),
+  ),
+)
+
+function pointsAt(startMs: number): MetricPoint[] {
+  return Array.from({ length: SERIES }, (_, at) => {
+    const tags = { env: 'prod', host: `web-${at}`, service: 'shop', site: 'eu' }
+    const latency = latencies[Math.floor(random() * latencies.length)] ?? metricPoint({}, 0)
+    return [
+      metricPoint({ name: 'shop.orders', tags }, startMs, [Math.floor(random() * 1_000)]),
+      { ...latency, startMs, series: { name: 'shop.latency', kind: 'distribution' as const, tags } },
+    ]
+  }).flat()
+}
+
+async function fill(store: MetricStore, clock: FakeClock): Promise<number> {
+  let points = 0
+  for (let atMs = START_MS; atMs < START_MS + DAYS * DAY_MS; atMs += STEPS_PER_BATCH * STEP_MS) {
+    const batch = Array.from({ length: STEPS_PER_BATCH }, (_, step) => pointsAt(atMs + step * STEP_MS)).flat()
+    points += batch.length
+    await clock.advance(STEPS_PER_BATCH * STEP_MS)
+    await store.append(metricBatch(batch), never)
+  }
+  return points
+}
+
+async function timed(store: MetricStore, query: MetricQuery): Promise<number> {
+  const times: number[] = []
+  for (let repeat = 0; repeat < REPEATS; repeat += 1) {
+    const startedMs = performance.now()
+    await store.query(query, never)
+    times.push(performance.now() - startedMs)
+  }
+  // The machine may be busy with other things: the fastest is nearest to what the work takes.
+  return rounded(Math.min(...times))
+}
+
+async function questions(store: MetricStore): Promise<Figures> {
+  const toMs = START_MS + DAYS * DAY_MS - 3.3 * MINUTE_MS
+  const week = { fromMs: toMs - DAYS * DAY_MS + HOUR_MS, toMs }
+  const day = { fromMs: toMs - DAY_MS, toMs }
+  const orders = { name: 'shop.orders', by: ['host'], aggregates: ['rate'] } as const
+  const latency = { name: 'shop.latency', by: ['host'], aggregates: ['p95'] } as const
+  const ask = (fields: Parameters<typeof metricQuery>[0]) => timed(store, metricQuery(fields))
+  const startedMs = performance.now()
+  await store.names({ prefix: '', range: week, limit: 100 }, never)
+  const namesMs = rounded(performance.now() - startedMs)
+  return {
+    'week by host, 1 h, rate (ms)': await ask({ ...orders, range: week, stepMs: HOUR_MS }),
+    'week by host, 10 min, rate (ms)': await ask({ ...orders, range: week, stepMs: 10 * MINUTE_MS }),
+    'week by host, 1 h, p95 (ms)': await ask({ ...latency, range: week, stepMs: HOUR_MS }),
+    'week in one line, 1 h, p95 (ms)': await ask({ ...latency, by: [], range: week, stepMs: HOUR_MS }),
+    'week by host, 10 min, p95 (ms)': await ask({ ...latency, range: week, stepMs: 10 * MINUTE_MS }),
+    'day by host, 1 min, rate (ms)': await ask({ ...orders, range: day, stepMs: MINUTE_MS }),
+    'day by host, 1 min, p95 (ms)': await ask({ ...latency, range: day, stepMs: MINUTE_MS }),
+    'names of a week (ms)': namesMs,
+  }
+}
+
+/** Wide batches: as many series as a collector may have. */
+async function wide(store: MetricStore, clock: FakeClock): Promise<Figures> {
+  const width = 100_000
+  const delay = monitorEventLoopDelay({ resolution: 1 })
+  const decodeMs: number[] = []
+  const appendMs: number[] = []
+  const cpuMs: number[] = []
+  let rssMib = 0
+  for (let repeat = 0; repeat < 12; repeat += 1) {
+    const startMs = clock.nowMs()
+    const points = Array.from({ length: width }, (_, at) => {
+      const tags = { env: 'prod', host: `web-${at % 500}`, route: `/r/${Math.floor(at / 500)}`, tier: 'web' }
+      return metricPoint({ name: `app.m${at % 20}`, tags }, startMs - (startMs % WIDE_STEP_MS), [at % 977])
+    })
+    const body = Buffer.from(points.map((point) => `${encodeMetricLine(point)}\n`).join(''))
+    await yieldNow()
+    if (repeat > 1) delay.enable()
+    const beforeDecode = process.threadCpuUsage()
+    const decoded = await decodePoints(body, { site: 'eu', yieldNow })
+    const decodedMs = performance.now()
+    const before = process.threadCpuUsage()
+    decodeMs.push((before.user + before.system - beforeDecode.user - beforeDecode.system) / 1_000)
+    await store.append(metricBatch(decoded.points), never)
+    const { user, system } = process.threadCpuUsage(before)
+    delay.disable()
+    appendMs.push(performance.now() - decodedMs)
+    cpuMs.push((user + system) / 1_000)
+    rssMib = Math.max(rssMib, process.memoryUsage().rss / 2 ** 20)
+    await clock.advance(WIDE_STEP_MS)
+  }
+  return {
+    'decode 100,000 lines, CPU (ms)': rounded(quantile(decodeMs, 0.5)),
+    'append 100,000 points (ms)': rounded(quantile(appendMs, 0.5)),
+    'append, main thread CPU (ms)': rounded(quantile(cpuMs, 0.5)),
+    'longest pause (ms)': rounded(delay.max / 1e6),
+    'resident while sealing (MiB)': rounded(rssMib, 0),
+  }
+}
+
+const dir = await mkdtemp(join(tmpdir(), 'noctule-metrics-'))
+const clock = createFakeClock({ nowMs: START_MS })
+const options = { retention: RETENTION, seriesMax: 1_000_000, clock, fs: nodeFs, log: quietLog }
+try {
+  const store = await openEmbeddedMetricStore({ ...options, dir: join(dir, 'week') })
+  const startedMs = performance.now()
+  const points = await fill(store, clock)
+  const fillS = (performance.now() - startedMs) / 1_000
+  const { bytesOnDisk, resolutions } = await store.stats()
+  const kept = resolutions.raw.points + resolutions.minute.points + resolutions.hour.points
+  const answers = await questions(store)
+  await store.close()
+  const other = await openEmbeddedMetricStore({ ...options, dir: join(dir, 'wide') })
+  const appended = await wide(other, clock)
+  await other.close()
+  report('metrics', {
+    'points of the week': points,
+    'filled (points/s)': Math.round(points / fillS),
+    'kept points': kept,
+    'bytes a kept point': rounded(bytesOnDisk / kept, 2),
+    ...answers,
+    ...appended,
+  })
+} finally {
+  await rm(dir, { recursive: true, force: true })
+}
