@@ -171,7 +171,7 @@ export function createAggregation(options: AggregationOptions): Aggregation {
     if (count === 0) return losses.badLine(bytes, from, to, 'a value is no number')
     const isTimed = atMs >= 0 && (kind === COUNTER || kind === GAUGE)
     if (isTimed && isOutOfTime(atMs)) return losses.count('late', count)
-    let series = spellings.find(bytes, line)
+    let series = spellings.find(line)
     if (series < 0) series = meet(bytes, from, to, count)
     if (series < 0) return
     metrics += count
@@ -205,7 +205,7 @@ export function createAggregation(options: AggregationOptions): Aggregation {
       losses.refused(named.name, series, count)
       return -1
     }
-    spellings.add(bytes, line, series)
+    spellings.add(line, series)
     levels[series] ??= 0
     seenAtMs[series] = openMs
     return series

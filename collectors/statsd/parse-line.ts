@@ -28,7 +28,9 @@ const PIPE = 0x7c
 const RATE_MIN = 1e-9
 /** 9999-12-31. */
 const TIME_S_MAX = 253_402_300_799
+/** Two lanes of FNV-1a: 32-bit primes, the second one of ours. */
 const FNV_PRIME = 0x01000193
+const CHECK_PRIME = 0x2f0b4a3b
 
 /** Where the parts of a line are, and what they say. One is used for all lines: nothing is allocated per line. */
 export interface Line {
@@ -39,8 +41,9 @@ export interface Line {
   /** Behind '|#'; both 0 without tags. */
   tagsStart: number
   tagsEnd: number
-  /** Of name, kind and tags as they are spelled. */
+  /** 64 bits, of name, kind and tags as they are spelled. */
   hash: number
+  check: number
   kind: number
   /** Between the first ':' and the '|' behind it. */
   valuesStart: number
@@ -65,6 +68,7 @@ export function createLine(seed: number): Line {
     tagsStart: 0,
     tagsEnd: 0,
     hash: 0,
+    check: 0,
     kind: COUNTER,
     valuesStart: 0,
     valuesEnd: 0,
@@ -81,17 +85,20 @@ export function parseLine(bytes: Uint8Array, start: number, end: number, line: L
   line.problem = ''
   line.nameStart = start
   let hash = line.seed
+  let check = ~hash
   let at = start
   let byte = NEWLINE
   for (; at < end; at++) {
     byte = bytes[at] ?? 0
     if (byte === COLON || byte === NEWLINE) break
     hash = Math.imul(hash ^ byte, FNV_PRIME)
+    check = Math.imul(check ^ byte, CHECK_PRIME)
   }
   if (byte !== COLON) return refuse(bytes, at, end, line, 'it has no value')
   if (at === start) return refuse(bytes, at, end, line, 'it has no name')
   line.nameEnd = at
   line.hash = hash
+  line.check = check
   at = parseValue(bytes, at + 1, end, line)
   if (at >= end || bytes[at] !== PIPE) return refuse(bytes, at, end, line, 'it has no type')
   if (at === line.valuesStart) return refuse(bytes, at, end, line, 'it has no value')
@@ -153,7 +160,9 @@ function parseSections(bytes: Uint8Array, start: number, end: number, line: Line
   line.atMs = -1
   line.tagsStart = 0
   line.tagsEnd = 0
+  // No byte: a name never goes on in the tags.
   let hash = Math.imul(line.hash ^ (0x100 + line.kind), FNV_PRIME)
+  let check = Math.imul(line.check ^ (0x100 + line.kind), CHECK_PRIME)
   let at = start
   while (at < end && bytes[at] === PIPE) {
     const from = at + 2
@@ -164,6 +173,7 @@ function parseSections(bytes: Uint8Array, start: number, end: number, line: Line
         const byte = bytes[at] ?? 0
         if (byte === PIPE || byte === NEWLINE) break
         hash = Math.imul(hash ^ byte, FNV_PRIME)
+        check = Math.imul(check ^ byte, CHECK_PRIME)
       }
       line.tagsStart = from
       line.tagsEnd = withoutReturn(bytes, from, at, end)
@@ -173,7 +183,8 @@ function parseSections(bytes: Uint8Array, start: number, end: number, line: Line
     if (mark === AT) parseRate(bytes, from, withoutReturn(bytes, from, at, end), line)
     else if (mark === T) parseTime(bytes, from, withoutReturn(bytes, from, at, end), line)
   }
-  line.hash = scattered(hash)
+  line.hash = scattered(hash ^ check)
+  line.check = check
   return at
 }
 
