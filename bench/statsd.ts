@@ -104,7 +104,7 @@ async function measure(one: Case): Promise<void> {
   const idleCpu = cpuSeconds(program.pid)
   await sleep(2_000)
   const startCpu = cpuSeconds(program.pid)
-  const sent = await runSender(one.unix === true ? socket : String(program.statsdPort), one)
+  const sent = await runSender(one.unix === true ? socket : String(await program.statsdPort()), one)
   await sleep(1_000) // What is left in the kernel's buffer, and the flush.
   const cpu = cpuSeconds(program.pid) - startCpu
   const peakMib = rssPeakMib(program.pid)

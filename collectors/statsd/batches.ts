@@ -62,6 +62,7 @@ export function createMetricBatches(options: MetricBatchesOptions): MetricBatche
     refusals = 0
     flying = null
     waiting.shift()
+    log.debug({ points: chunk.points }, 'metrics numbered')
     onNumbered(chunk)
     launch()
   }

@@ -10,8 +10,8 @@ export interface Program {
   readonly url: string
   readonly pid: number
   readonly token: string
-  /** UDP port at which it takes statsd; 0: it takes none. */
-  readonly statsdPort: number
+  /** UDP port at which it takes statsd, once it collects; 0: at none. */
+  statsdPort(): Promise<number>
   /** What it wrote to standard output and standard error so far. */
   output(): string
   /** Requests with the admin token. */
@@ -112,7 +112,11 @@ function programHandle(
     url,
     token,
     output,
-    statsdPort: Number(/taking statsd on udp \S+:(\d+)\n/.exec(output())?.[1] ?? 0),
+    async statsdPort() {
+      const collects = () => (/collecting on .*\n/.test(output()) ? true : undefined)
+      await until(collects, START_DEADLINE_MS, () => `it does not collect: ${output()}`)
+      return Number(/taking statsd on udp \S+:(\d+)\n/.exec(output())?.[1] ?? 0)
+    },
     pid: child.pid ?? 0,
     get: (path, headers) => fetch(url + path, { headers: { authorization, ...headers } }),
     post: (path, body, type = 'application/json') =>
