@@ -9,6 +9,7 @@ import {
   createScriptedIntake,
   directTransportContract,
   someMark,
+  someReport,
   transportContract,
 } from '../../contracts/transport.ts'
 import { createNode, tokenOf } from '../query-api/node.ts'
@@ -89,6 +90,23 @@ test('a node that does not answer in time is unreachable', async () => {
   const { url } = await listen(() => {})
   const sender = createHttpSender({ url, token: 't', timeoutMs: 50 })
   await expect(sender.send(Buffer.from('frame'), never())).rejects.toMatchObject({ code: 'UNREACHABLE' })
+})
+
+test('a report of health that is not answered soon makes way for the newest one', async () => {
+  let asked = 0
+  const { url } = await listen((response) => {
+    asked++
+    if (asked > 1) response.writeHead(204).end()
+  })
+  const sender = createHttpSender({ url, token: 't', healthTimeoutMs: 50 })
+  const results = [1, 2, 3].map((sentAtMs) =>
+    sender.sendHealth(someReport({ sentAtMs }), never()).then(
+      () => 'sent',
+      ({ code }: ServiceError) => code,
+    ),
+  )
+  expect(await Promise.all(results)).toEqual(['UNREACHABLE', 'OVERLOADED', 'sent'])
+  expect(asked).toBe(2)
 })
 
 test('what a proxy answers in its own words is worth a retry, after the wait that it asks for', async () => {
