@@ -9,6 +9,7 @@ export interface FoundRecords {
 }
 
 const TREND_MS = 60_000
+const READING_MS = 300
 
 /** Answers about records beside the records themselves; null: no such path. `all`: everything that is held. */
 export function answerAbout(
@@ -127,6 +128,7 @@ export function sendExport(
       ending === 'error'
         ? `${JSON.stringify({ error: { detail: 'the store cannot answer now' } })}\n`
         : '{"id":"ha'
-    response.write(last, () => response.destroy())
+    // What a client has not read when a connection breaks is lost to it: it gets the time to read.
+    response.write(last, () => setTimeout(() => response.destroy(), READING_MS))
   }
 }

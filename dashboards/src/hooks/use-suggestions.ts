@@ -28,9 +28,10 @@ export function useSuggestions(
         field === null ? [] : fieldValues(client, { ...question, field }),
       ])
       const language = known.candidates.map(({ kind, text: what }) => ({ text: what, kind, detail: '' }))
-      const found = [...values.filter((option) => startsWith(option.text, typed)), ...language]
-      const added = names.filter(({ text: name }) => startsWith(name, typed))
-      const options = [...found, ...added.filter((one) => !found.some(({ text: what }) => what === one.text))]
+      const stored = [...values, ...names].filter((option) => startsWith(option.text, typed))
+      // What the lines have says how often, so it stands for the same word of the language.
+      const counted = new Set(stored.map((option) => option.text))
+      const options = [...stored, ...language.filter((option) => !counted.has(option.text))]
       return { from: known.fromColumn - 1, to: known.toColumn - 1, options: options.slice(0, SHOWN_MAX) }
     } catch {
       // Suggestions are a help: without them one writes on.

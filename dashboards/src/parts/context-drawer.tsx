@@ -109,10 +109,9 @@ function AroundLines({ answer, asked, stale, onMore }: AroundLinesProps) {
   const frame = useRef<HTMLDivElement>(null)
   const { before, record, after } = answer
   // The line stays where it is when lines come above it.
-  useEffect(
-    () => frame.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'center' }),
-    [before],
-  )
+  useEffect(() => {
+    frame.current?.querySelector('[aria-current]')?.scrollIntoView({ block: 'center' })
+  }, [before])
   const withDay = !sameDay(Date.parse((before[0] ?? record).time), Date.parse((after.at(-1) ?? record).time))
   const line = (shown: LogRecord) => (
     <AroundLine key={shown.id} record={shown} current={shown.id === record.id} withDay={withDay} />

@@ -22,7 +22,7 @@ export function ShareMenu({ view, nowMs }: { view: ViewState; nowMs: number }) {
   const link = (linked: ViewState) => location.origin + location.pathname + formatView(linked)
   const times = rangeLabel(range, nowMs)
   const choices = [
-    { name: 'Link', what: times, text: () => link({ ...view, range, live: false }) },
+    { name: 'Link to these times', what: times, text: () => link({ ...view, range, live: false }) },
     ...(view.range.kind === 'relative'
       ? [{ name: 'Link that moves with time', what: rangeLabel(view.range, nowMs), text: () => link(view) }]
       : []),
