@@ -37,11 +37,9 @@ async function run(answer: object, args: string[], options: RunOptions = {}) {
 
 describe('metrics NAME', () => {
   test('asks for the values of a selection', async () => {
-    const { request } = await run(VALUES, [
-      'shop.orders',
-      ...['--tag', 'env:prod', '--tag', '!host:web-1', '--site', 'eu', '--kind', 'counter'],
-      ...['--by', 'env', '--by', 'host', '--agg', 'rate', '--agg', 'sum', '--step', '1m', '--since', '1h'],
-    ])
+    const options =
+      '--tag env:prod --tag !host:web-1 --site eu --kind counter --by env --by host --agg rate --agg sum --step 1m --since 1h'
+    const { request } = await run(VALUES, ['shop.orders', ...options.split(' ')])
     expect(request).toMatchObject({
       path: '/v1/metrics/query',
       parameters: {

@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { assert, integer, property, record } from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { statsdName } from '../../../adapters/metrics-statsd.ts'
 import { parseConfig } from '../../../core/config.ts'
@@ -103,6 +104,34 @@ describe('the step', () => {
     { text: '1s', message: 'take step=30s' },
   ])('is refused: $text', ({ text, message }) => {
     expect(() => readStep(text, last(2 * DAY), NEEDS)).toThrow(message)
+  })
+
+  test('a step that a refusal names is taken', () => {
+    const range = record({
+      fromMs: integer({ min: 0, max: NOW_MS }),
+      widthMs: integer({ min: 1, max: 2_000 * DAY }),
+    })
+      .record({
+        fromMs: integer({ min: 0, max: NOW_MS }),
+        widthMs: integer({ min: 1, max: 2_000 * DAY }),
+      })
+      .map(({ fromMs, widthMs }) => ({ fromMs, toMs: fromMs + widthMs }))
+    const refusal = (text: string, asked: TimeRange) => {
+      try {
+        readStep(text, asked, NEEDS)
+        return null
+      } catch (error) {
+        return /take step=(\w+)/.exec(String(error))?.[1] ?? 'nothing'
+      }
+    }
+    assert(
+      property(range, (asked) => {
+        const named = refusal('1s', asked)
+        expect(named === null ? null : refusal(named, asked)).toBe(null)
+        const steps = (asked.toMs - asked.fromMs) / pleasantStepMs(asked, NEEDS)
+        expect(steps).toBeLessThanOrEqual(300)
+      }),
+    )
   })
 
   test('of too many lines is refused with one that will do', () => {
