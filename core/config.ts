@@ -123,7 +123,9 @@ const statsdSchema = z
       .min(1)
       .max(107)
       .optional()
-      .describe('Also listen on this Unix datagram socket, which loses nothing (Linux).'),
+      .describe(
+        'Also listen on this Unix datagram socket, which loses nothing (Linux). Every user of the host may send to it: its mode is 0666.',
+      ),
     flush: duration(1_000)
       .default('10s')
       .describe('Width of the points that are made, aligned to the clock: 1s, 5s, 10s, 30s or 60s.'),

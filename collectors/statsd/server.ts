@@ -151,22 +151,22 @@ export function createStatsdServer(options: StatsdServerOptions): StatsdServer {
 }
 
 /**
- * An interval that is over and not numbered yet is not read to its end; the one that is open is nobody's business. A thread that is late
- * by more than an interval holds nothing up: it has its own problem.
+ * Up to when everything is numbered, monotonic: an interval that is over and not numbered yet is not read to its end; the one that is
+ * open does not count. A thread that is late by more than an interval holds nothing up: it has its own problem.
  */
-function throughMs(at: {
+export function throughMs(at: {
+  /** End of the last flush that was told whole, and of the oldest that waits for the spool; null: none. */
   readonly flushedMs: number | null
-  readonly flushMs: number
   readonly waitingMs: number | null
-  readonly clock: Clock
+  readonly flushMs: number
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>
 }): number {
   const { flushedMs, flushMs, waitingMs, clock } = at
   const nowMs = clock.nowMs()
-  const overdueMs = flushedMs === null ? 0 : nowMs - (flushedMs + flushMs)
-  const late = overdueMs > 0 && overdueMs < flushMs ? overdueMs : 0
-  const waiting = waitingMs === null ? 0 : Math.max(0, nowMs - waitingMs)
-  const behindMs = Math.max(late, waiting)
-  return clock.monotonicMs() - (behindMs === 0 ? 0 : behindMs + 1)
+  const overdueMs = flushedMs === null ? -1 : nowMs - (flushedMs + flushMs)
+  const lateMs = overdueMs < flushMs ? overdueMs : -1
+  const behindMs = Math.max(lateMs, waitingMs === null ? -1 : nowMs - waitingMs)
+  return clock.monotonicMs() - (behindMs < 0 ? 0 : behindMs + 1)
 }
 
 /** Hands log lines to the batcher, as of a stream without a path. */

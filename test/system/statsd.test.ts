@@ -31,7 +31,7 @@ interface Values {
 
 async function query(program: Program, name: string, aggregate: string): Promise<Values> {
   const parameters = new URLSearchParams({ name, agg: aggregate, from: 'now-15m', to: 'now+1m', step: '1m' })
-  const response = await program.get(`/v1/metrics/query?${parameters}`)
+  const response = await program.get(`/v1/metrics/query?${parameters.toString()}`)
   if (response.status !== 200) throw new Error(await response.text())
   return (await response.json()) as Values
 }

@@ -4,9 +4,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test, vi } from 'vitest'
+import { throughMs } from '../../../../collectors/statsd/server.ts'
 import { createUdpSender, createUnixSender } from '../../../support/datagram-sender.ts'
 import { startStatsd, type StatsdUnderTest } from '../../../support/statsd.ts'
 
+const NOW_MS = Date.UTC(2026, 0, 1)
 const running: StatsdUnderTest[] = []
 const until = (holds: () => void) => vi.waitFor(holds, { interval: 5, timeout: 10_000 })
 
@@ -91,6 +93,29 @@ test('a port that is taken is told once, and everything else goes on', async () 
   const { point } = await finish()
   expect(point('own').last).toBe(1)
   other.close()
+})
+
+test('a thread that cannot run is a problem that is told, and nothing waits for it', async () => {
+  const tags = Array.from({ length: 40 }, (_, index) => `t${index}: v`).join(', ')
+  const { server, logged } = await start(`collector: { statsd: { tags: { ${tags} } } }`)
+  expect(server.status()).toMatchObject({ port: null, problem: expect.stringContaining('tags') as string })
+  expect(logged).toContainEqual(expect.stringContaining('the thread of statsd failed'))
+  server.take('a:1|c')
+  await server.numbered(AbortSignal.timeout(1_000))
+})
+
+test.each([
+  { name: 'before the first flush', flushedMs: null, waitingMs: null, behindMs: 0 },
+  { name: 'while an interval is open', flushedMs: NOW_MS - 9_999, waitingMs: null, behindMs: 0 },
+  { name: 'in the moment in which it ends', flushedMs: NOW_MS - 10_000, waitingMs: null, behindMs: 1 },
+  { name: 'while it is flushed', flushedMs: NOW_MS - 10_200, waitingMs: null, behindMs: 201 },
+  { name: 'of a thread that hangs', flushedMs: NOW_MS - 20_000, waitingMs: null, behindMs: 0 },
+  { name: 'while it waits for the spool', flushedMs: NOW_MS - 200, waitingMs: NOW_MS - 200, behindMs: 201 },
+  { name: 'while the spool is full', flushedMs: NOW_MS - 200, waitingMs: NOW_MS - 60_200, behindMs: 60_201 },
+  { name: 'of a clock that was put back', flushedMs: NOW_MS + 90_000, waitingMs: null, behindMs: 0 },
+])('read through $name', ({ flushedMs, waitingMs, behindMs }) => {
+  const clock = { nowMs: () => NOW_MS, monotonicMs: () => 1_000_000 }
+  expect(1_000_000 - throughMs({ flushedMs, waitingMs, flushMs: 10_000, clock })).toBe(behindMs)
 })
 
 test.skipIf(process.platform !== 'linux')('a Unix socket loses nothing (Linux)', async () => {
