@@ -25,13 +25,12 @@ export function Choices({ label, none, options, chosen, most = Infinity, onChang
   ]
   const button = (
     <>
-      <span className="hint">{label}</span>
-      <span className="choices-said">{said}</span>
+      <span className="hint">{label}</span> <span className="choices-said">{said}</span>
       <Icon name="chevron" />
     </>
   )
   return (
-    <Popover label={`${label}: ${said}`} button={button} buttonClass="button choices" side="left">
+    <Popover label={`${label} ${said}`} button={button} buttonClass="button choices" side="left">
       {() => (
         <fieldset className="choices-panel">
           <legend className="visually-hidden">{label}</legend>

@@ -45,6 +45,7 @@ export function HostTile({ host, now }: { host: ApiHost; now: number }) {
     <span className="host-tile" title={hostWords(host, now)}>
       <StateShape state={host.state} />
       <span>{visible(host.host)}</span>
+      <span className="visually-hidden">, {host.state}</span>
     </span>
   )
 }
@@ -100,8 +101,8 @@ export function why({ state, checks, reportedAt }: ApiHost, now: number): string
   return `${first.name}: ${first.message}${more}`
 }
 
-/** All of it in one sentence, for who cannot see it. */
-export function hostWords(host: ApiHost, now: number): string {
+/** All of it in one sentence. */
+function hostWords(host: ApiHost, now: number): string {
   const words = [host.host, host.state, tierName(host.tier), sinceWords(host, now), why(host, now)]
   return visible(words.filter((word) => word !== '').join(', '))
 }

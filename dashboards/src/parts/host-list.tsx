@@ -6,7 +6,7 @@ import { useWidth } from '../hooks/use-width.ts'
 import { hostKey, hostRows, moveTo, tierName, type HostRow, type Move } from '../model/hosts.ts'
 import { count, plural } from '../model/format.ts'
 import { visible } from '../model/visible.ts'
-import { HostColumns, HostLine, HostTile, hostWords } from './host-line.tsx'
+import { HostColumns, HostLine, HostTile } from './host-line.tsx'
 import { StateShape, stateClass } from './state.tsx'
 
 const ROW_PX = 30
@@ -127,7 +127,6 @@ function Row({ row, grid, selected, facts, now, onOpen }: RowProps) {
         id={`host-${key}`}
         role="option"
         aria-selected={key === selected}
-        aria-label={hostWords(host, now)}
         className={`host ${stateClass(host.state)}`}
         onClick={() => onOpen(key)}
       >
