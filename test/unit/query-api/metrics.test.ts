@@ -107,15 +107,11 @@ describe('the step', () => {
   })
 
   test('a step that a refusal names is taken', () => {
-    const range = record({
+    const widths = {
       fromMs: integer({ min: 0, max: NOW_MS }),
       widthMs: integer({ min: 1, max: 2_000 * DAY }),
-    })
-      .record({
-        fromMs: integer({ min: 0, max: NOW_MS }),
-        widthMs: integer({ min: 1, max: 2_000 * DAY }),
-      })
-      .map(({ fromMs, widthMs }) => ({ fromMs, toMs: fromMs + widthMs }))
+    }
+    const range = record(widths).map(({ fromMs, widthMs }) => ({ fromMs, toMs: fromMs + widthMs }))
     const refusal = (text: string, asked: TimeRange) => {
       try {
         readStep(text, asked, NEEDS)
