@@ -23,7 +23,7 @@ function metric(index: number): string {
 
 function datagram(index: number): string {
   if (kind === 'single') return metric(index)
-  if (kind === 'series') return `shop.users.active:1|c|#env:prod,user:u${index % SERIES}`
+  if (kind === 'series') return `shop.users.${index % 10}:1|c|#env:prod,user:u${index % SERIES}`
   let text = metric(index)
   for (let next = index + 1; text.length + metric(next).length < PACKED_BYTES; next += 1)
     text += `\n${metric(next)}`
