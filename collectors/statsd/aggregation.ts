@@ -270,6 +270,7 @@ export function createAggregation(options: AggregationOptions): Aggregation {
     expiredMs = atMs
     const before = live.size
     for (let series = 0; series < live.end; series++) {
+      if (!live.isLive(series)) continue
       const idleMs = live.kindOf(series) === GAUGE ? GAUGE_IDLE_MS : SERIES_IDLE_MS
       if (atMs - (seenAtMs[series] ?? 0) < idleMs || open.has(series)) continue
       live.remove(series)

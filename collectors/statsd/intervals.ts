@@ -15,7 +15,7 @@ export const SUM = 1
 export const MIN = 2
 export const MAX = 3
 export const LAST = 4
-/** Of a distribution: weight of its codes, the newest of them in the pool, how many; DENSE: it has a Distribution instead. */
+/** Of a distribution: weight of its codes, their newest block in the pool, how many they are; DENSE: it has a Distribution instead. */
 const WEIGHT = 5
 const NEWEST = 6
 const CODES = 7
@@ -25,7 +25,10 @@ const CODES_MAX = 64
 const ROWS_MIN = 256
 /** A bin of a code: the distance of its key, and its weight. */
 const SKETCH_BYTES_MAX = Math.min(DISTRIBUTION_BYTES_MAX, 32 + 16 * CODES_MAX)
-const POOL_MIN = 4_096
+/** A block of the pool is a cache line: the place of the series' block before it, and codes. */
+const BLOCK = 16
+const BLOCK_CODES = BLOCK - 1
+const POOL_MIN = 256 * BLOCK
 
 /** What all series saw in one interval. */
 export interface Interval {
@@ -57,7 +60,7 @@ function insertSorted(code: number): void {
 }
 
 export function createInterval(): Interval {
-  /** Codes of all distributions, each followed by the place of the one before it of the same series. */
+  /** Codes of all distributions. */
   let pool = new Int32Array(POOL_MIN)
   let poolEnd = 0
   let rows = new Float64Array(ROWS_MIN * ROW)
@@ -107,21 +110,22 @@ export function createInterval(): Interval {
     if (codes === 0) rows[at + WEIGHT] = weight
     if (codes === DENSE) dense.get(series)?.add(value, weight)
     else if (codes < CODES_MAX && rows[at + WEIGHT] === weight) {
-      rows[at + NEWEST] = keepCode(distributionCode(value), rows[at + NEWEST] ?? -1)
+      const place = codes % BLOCK_CODES
+      if (place === 0) rows[at + NEWEST] = startBlock(rows[at + NEWEST] ?? -1)
+      pool[(rows[at + NEWEST] ?? 0) + 1 + place] = distributionCode(value)
       rows[at + CODES] = codes + 1
     } else toDense(series).add(value, weight)
   }
 
-  function keepCode(code: number, before: number): number {
+  function startBlock(before: number): number {
     if (poolEnd === pool.length) {
       const wider = new Int32Array(2 * pool.length)
       wider.set(pool)
       pool = wider
     }
-    pool[poolEnd] = code
-    pool[poolEnd + 1] = before
-    poolEnd += 2
-    return poolEnd - 2
+    pool[poolEnd] = before
+    poolEnd += BLOCK
+    return poolEnd - BLOCK
   }
 
   function toDense(series: number): Distribution {
@@ -137,8 +141,10 @@ export function createInterval(): Interval {
     if (kind !== DISTRIBUTION) return 0
     if (rows[series * ROW + CODES] === DENSE) return written(sketch, dense.get(series)?.encode())
     gathered.length = 0
-    for (let place = rows[series * ROW + NEWEST] ?? -1; place >= 0; place = pool[place + 1] ?? -1) {
-      insertSorted(pool[place] ?? 0)
+    let codes = (((rows[series * ROW + CODES] ?? 0) - 1) % BLOCK_CODES) + 1
+    for (let block = rows[series * ROW + NEWEST] ?? -1; block >= 0; block = pool[block] ?? -1) {
+      for (let i = 1; i <= codes; i++) insertSorted(pool[block + i] ?? 0)
+      codes = BLOCK_CODES
     }
     return writeCodes(sketch, 0, gathered, rows[series * ROW + WEIGHT] ?? 1)
   }
@@ -158,7 +164,7 @@ export function createInterval(): Interval {
     writeSketch,
     clear(series) {
       if (rows[series * ROW + CODES] === DENSE) dense.delete(series)
-      members.delete(series)
+      if (members.size > 0) members.delete(series)
       rows[series * ROW] = 0
     },
     restart() {

@@ -10,18 +10,16 @@ export interface LiveSeries {
   prefixOf(series: number): string
   kindOf(series: number): number
   isLive(series: number): boolean
+  /** Of a live one. */
   remove(series: number): void
-}
-
-interface Entry {
-  readonly kind: number
-  readonly name: string
-  readonly prefix: string
 }
 
 export function createLiveSeries(limits: { seriesMax: number; seriesPerNameMax: number }): LiveSeries {
   const numbers = new Map<string, number>()
-  const entries: (Entry | null)[] = []
+  /** By number; of one that is free '' and its last kind. */
+  const prefixes: string[] = []
+  const names: string[] = []
+  const kinds: number[] = []
   const perName = new Map<string, number>()
   const free: number[] = []
 
@@ -30,7 +28,7 @@ export function createLiveSeries(limits: { seriesMax: number; seriesPerNameMax: 
       return numbers.size
     },
     get end() {
-      return entries.length
+      return prefixes.length
     },
     numberOf(kind, { name, prefix }) {
       const known = numbers.get(prefix)
@@ -38,24 +36,26 @@ export function createLiveSeries(limits: { seriesMax: number; seriesPerNameMax: 
       const sameName = perName.get(name) ?? 0
       if (sameName >= limits.seriesPerNameMax) return 'name_series'
       if (numbers.size >= limits.seriesMax) return 'series'
-      const series = free.pop() ?? entries.length
-      entries[series] = { kind, name, prefix }
+      const series = free.pop() ?? prefixes.length
+      prefixes[series] = prefix
+      names[series] = name
+      kinds[series] = kind
       numbers.set(prefix, series)
       perName.set(name, sameName + 1)
       return series
     },
-    prefixOf: (series) => entries[series]?.prefix ?? '',
-    kindOf: (series) => entries[series]?.kind ?? 0,
-    isLive: (series) => (entries[series] ?? null) !== null,
+    prefixOf: (series) => prefixes[series] ?? '',
+    kindOf: (series) => kinds[series] ?? 0,
+    isLive: (series) => (prefixes[series] ?? '') !== '',
     remove(series) {
-      const entry = entries[series] ?? null
-      if (entry === null) return
-      entries[series] = null
-      numbers.delete(entry.prefix)
+      const name = names[series] ?? ''
+      numbers.delete(prefixes[series] ?? '')
+      prefixes[series] = ''
+      names[series] = ''
       free.push(series)
-      const left = (perName.get(entry.name) ?? 1) - 1
-      if (left === 0) perName.delete(entry.name)
-      else perName.set(entry.name, left)
+      const left = (perName.get(name) ?? 1) - 1
+      if (left === 0) perName.delete(name)
+      else perName.set(name, left)
     },
   }
 }
