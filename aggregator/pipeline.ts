@@ -6,7 +6,7 @@ import type { LogRecord } from '../core/record.ts'
 import { decodeOpened, FRAME_BYTES_MAX, openFrame, type DecodedBatch } from '../core/wire.ts'
 import { appendAccepted } from './append.ts'
 import type { LedgerService } from './ledger.ts'
-import { decodePoints } from './metric-points.ts'
+import { createPointDecoder } from './metric-points.ts'
 
 /** Frames and bodies that are being worked on; a record in memory is some times larger than its line. */
 export const IN_FLIGHT_BYTES_MAX = 64 << 20
@@ -58,6 +58,7 @@ export function createPipeline(options: PipelineOptions): Intake & {
     'noctule_aggregator_metric_lines_refused_total',
     'Lines of metrics that are none; the first of each batch stand in the quarantine.',
   )
+  const decodePoints = createPointDecoder()
   const running = new Map<string, Promise<unknown>>()
   let bytesInFlight = 0
   let stopping = false

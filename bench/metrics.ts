@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { openEmbeddedMetricStore } from '../adapters/metric-store-embedded.ts'
-import { decodePoints } from '../aggregator/metric-points.ts'
+import { createPointDecoder } from '../aggregator/metric-points.ts'
 import { nodeFs } from '../core/fs.ts'
 import type { MetricPoint, MetricQuery } from '../core/metrics/types.ts'
 import { encodeMetricLine } from '../core/metrics/wire.ts'
@@ -37,6 +37,7 @@ const REPEATS = 7
 const WIDE_STEP_MS = 10_000
 const never = new AbortController().signal
 const random = seededRandom(1)
+const decodePoints = createPointDecoder()
 const yieldNow = () => new Promise<void>((resolve) => setImmediate(resolve))
 
 /** Latencies of a step; some different ones are enough, they are merged all the same. */

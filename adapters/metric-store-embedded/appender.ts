@@ -2,7 +2,7 @@ import { asServiceError, messageOf, ServiceError } from '../../core/errors.ts'
 import { isDiskFull } from '../../core/fs.ts'
 import type { BatchKey } from '../../core/ledger/types.ts'
 import type { BatchKeys } from '../../core/metrics/batch-keys.ts'
-import type { MetricPoint } from '../../core/metrics/types.ts'
+import type { MetricPoint, Series } from '../../core/metrics/types.ts'
 import { seriesKey } from '../../core/metrics/wire.ts'
 import type { FramedFile } from '../store-embedded/framed-file.ts'
 import { encodeEntry } from './journal-entry.ts'
@@ -70,12 +70,16 @@ export function createAppender(options: AppenderOptions) {
   }
 
   /** Number of a series, or REFUSED. That it is one of today's is asked once a day: the question costs as much as all the rest. */
-  function numberToday(key: string, { table, today }: { table: Table; today: number }): number {
+  function numberToday(series: Series, { table, today }: { table: Table; today: number }): number {
+    const before = table.known.get(series)
+    if (before !== undefined && table.admittedOn[before] === today) return before
+    const key = seriesKey(series)
     const found = table.find(key)
-    if (found !== undefined && table.admittedOn[found] === today) return found
-    if (!admits(key)) return REFUSED
+    const isAdmitted = found !== undefined && table.admittedOn[found] === today
+    if (!isAdmitted && !admits(key)) return REFUSED
     const number = table.numberOf(key)
     table.admittedOn[number] = today
+    table.known.set(series, number)
     return number
   }
 
@@ -87,8 +91,7 @@ export function createAppender(options: AppenderOptions) {
     const today = Math.floor(nowMs() / DAY_MS)
     for (const [at, point] of points.entries()) {
       if (at % POINTS_AT_ONCE === 0) await pause()
-      const number =
-        point.startMs < leastMs ? EXPIRED : numberToday(seriesKey(point.series), { table, today })
+      const number = point.startMs < leastMs ? EXPIRED : numberToday(point.series, { table, today })
       if (number >= 0) draft.put(number, point)
       else if (number === EXPIRED) counts.expired += 1
       else counts.refused += 1

@@ -66,7 +66,12 @@ export async function openCatalog(fs: Fs, path: string): Promise<Catalog> {
   let nextId = state.nextId
   let turn: Promise<unknown> = Promise.resolve()
 
-  async function write(next: (state: CatalogState) => CatalogState, changed?: () => void): Promise<void> {
+  async function write(
+    before: Promise<unknown>,
+    next: (state: CatalogState) => CatalogState,
+    changed: (() => void) | undefined,
+  ): Promise<void> {
+    await before
     const after = { ...next(state), nextId }
     await fs.replaceFile(path, encodeFile([Buffer.from(JSON.stringify(after))]))
     state = after
@@ -79,7 +84,7 @@ export async function openCatalog(fs: Fs, path: string): Promise<Catalog> {
     },
     newId: () => nextId++,
     change(next, changed) {
-      const change = turn.then(() => write(next, changed))
+      const change = write(turn, next, changed)
       turn = change.catch(() => undefined)
       return change
     },

@@ -1,5 +1,5 @@
 import type { KeptPoint } from '../../core/metrics/kept.ts'
-import type { MetricPoint } from '../../core/metrics/types.ts'
+import type { MetricPoint, Series } from '../../core/metrics/types.ts'
 
 /** Points of a table are sealed when there are more: 60 bytes each in memory. */
 export const TABLE_POINTS_MAX = 1_000_000
@@ -28,6 +28,8 @@ export interface Table {
   readonly sketchBytes: number
   /** Number of a series; undefined: it has none. */
   find(key: string): number | undefined
+  /** Numbers of series by their objects, which often come again: a key takes longer to make than all the rest of a point. */
+  readonly known: WeakMap<Series, number>
   /** … given when it has none. */
   numberOf(key: string): number
   add(rows: Rows): void
@@ -103,6 +105,7 @@ export function createTable(gen: number): Table {
     gen,
     keys,
     admittedOn: [],
+    known: new WeakMap(),
     get rows() {
       return { length, series, numbers, sketches }
     },

@@ -71,10 +71,15 @@ interface Line {
   readonly steps: Map<number, Step>
 }
 
+const QUERY_MAX = {
+  series: SERIES_PER_QUERY_MAX,
+  points: POINTS_PER_QUERY_MAX,
+  steps: STEPS_PER_QUERY_MAX,
+}
+
 /** Counts what a query costs, and refuses what is too much. */
-function createBudget() {
+function createBudget(max: typeof QUERY_MAX) {
   const spent = { series: 0, points: 0, steps: 0 }
-  const max = { series: SERIES_PER_QUERY_MAX, points: POINTS_PER_QUERY_MAX, steps: STEPS_PER_QUERY_MAX }
   return {
     spent,
     spend(what: keyof typeof spent) {
@@ -85,11 +90,12 @@ function createBudget() {
   }
 }
 
-export function createFold(query: MetricQuery): Fold {
+/** `max` is for tests: the bounds of a query otherwise. */
+export function createFold(query: MetricQuery, max: typeof QUERY_MAX = QUERY_MAX): Fold {
   const { range, stepMs, by } = query
   checkQuery(query)
   const selects = compileTagFilters(query.tags)
-  const budget = createBudget()
+  const budget = createBudget(max)
   const known = new Map<string, SeriesFold | null>()
   const lines = new Map<string, Line>()
   const needsPercentiles = query.aggregates.some((name) => name in PERCENTILES)

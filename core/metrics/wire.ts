@@ -38,8 +38,18 @@ export function encodeMetricLine({ series, ...point }: MetricPoint): string {
   return sketch === null ? `${head},${numbers}]` : `${head},${numbers},"${base64(sketch)}"]`
 }
 
+/** Series that were decoded before, by the beginning of their lines: the larger part of every line is the same as at the last flush. */
+export interface KnownSeries {
+  find(head: string): Series | undefined
+  /** Gives what the points shall have: the same object for the same head, as long as it is remembered. */
+  add(head: string, series: Series): Series
+}
+
 /** The points of a body; a line that is none costs no other one. Both in the order of the body. */
-export function decodeMetricLines(body: Buffer): {
+export function decodeMetricLines(
+  body: Buffer,
+  known?: KnownSeries,
+): {
   points: MetricPoint[]
   bad: { line: string; problem: string }[]
 } {
@@ -47,7 +57,7 @@ export function decodeMetricLines(body: Buffer): {
   const bad: { line: string; problem: string }[] = []
   for (const line of body.toString('utf8').split('\n')) {
     if (line === '') continue
-    const point = decodeLine(line)
+    const point = decodeLine(line, known)
     if (typeof point === 'string') bad.push({ line, problem: point })
     else points.push(point)
   }
@@ -104,15 +114,8 @@ function base64(bytes: Uint8Array): string {
 }
 
 /** The point, or what is wrong with the line. */
-function decodeLine(line: string): MetricPoint | string {
-  let fields: unknown
-  try {
-    fields = JSON.parse(line)
-  } catch {
-    return 'not JSON'
-  }
-  if (!Array.isArray(fields)) return 'not an array'
-  const series = decodeSeries(fields)
+function decodeLine(line: string, known: KnownSeries | undefined): MetricPoint | string {
+  const { series, fields } = (known && decodeKnown(line, known)) ?? decodeWhole(line)
   if (typeof series === 'string') return series
   const numbers = fields as number[] // Checked one by one.
   for (let at = 3; at < 10; at += 1) if (!Number.isFinite(numbers[at])) return `element ${at} is no number`
@@ -126,6 +129,46 @@ function decodeLine(line: string): MetricPoint | string {
   const sketch = decodeSketch(series.kind, fields)
   if (typeof sketch === 'string') return sketch
   return { series, startMs, stepMs, count, sum, min, max, last, sketch }
+}
+
+interface Parsed {
+  /** Or what is wrong. */
+  readonly series: Series | string
+  readonly fields: readonly unknown[]
+}
+
+function decodeWhole(line: string): Parsed {
+  const fields = parseArray(line)
+  if (fields === undefined) return { series: 'not JSON', fields: [] }
+  return Array.isArray(fields)
+    ? { series: decodeSeries(fields), fields }
+    : { series: 'not an array', fields: [] }
+}
+
+/**
+ * Behind the tags come numbers and base64, so that the last brace ends the tags. Where what stands before it is an array of its own,
+ * the line is that array and the rest: undefined where it is not.
+ */
+function decodeKnown(line: string, known: KnownSeries): Parsed | undefined {
+  const end = line.lastIndexOf('},') + 1
+  const head = line.slice(0, end)
+  let series = known.find(head)
+  if (series === undefined) {
+    const parsed = parseArray(`${head}]`)
+    const decoded = Array.isArray(parsed) && parsed.length === 3 ? decodeSeries(parsed) : ''
+    if (typeof decoded === 'string') return undefined
+    series = known.add(head, decoded)
+  }
+  const fields = parseArray(`[0,0,0${line.slice(end)}`)
+  return Array.isArray(fields) ? { series, fields } : undefined
+}
+
+function parseArray(json: string): unknown {
+  try {
+    return JSON.parse(json) as unknown
+  } catch {
+    return undefined
+  }
 }
 
 function decodeSeries([name, letter, tags]: readonly unknown[]): Series | string {

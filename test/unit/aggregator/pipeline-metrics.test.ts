@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { createMemoryMetricStore } from '../../../adapters/metric-store-memory.ts'
 import { createMemoryStore } from '../../../adapters/store-memory.ts'
 import { createAggregator } from '../../../aggregator/aggregator.ts'
-import { decodePoints } from '../../../aggregator/metric-points.ts'
+import { createPointDecoder } from '../../../aggregator/metric-points.ts'
 import { ServiceError } from '../../../core/errors.ts'
 import type { MetricPoint } from '../../../core/metrics/types.ts'
 import { encodeMetricLine } from '../../../core/metrics/wire.ts'
@@ -169,7 +169,7 @@ test('a body of many slices is decoded whole, and lets others work in between', 
   const yieldNow = async () => {
     yields += 1
   }
-  const decoded = await decodePoints(body, { site: 'eu', yieldNow })
+  const decoded = await createPointDecoder()(body, { site: 'eu', yieldNow })
   expect(decoded.bad).toEqual([])
   expect(decoded.points.map(({ series }) => series.tags['at'])).toEqual(
     points.map(({ series }) => series.tags['at']),

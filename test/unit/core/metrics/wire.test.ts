@@ -140,6 +140,35 @@ describe('metric lines', () => {
     expect(decodeMetricLines(Buffer.from(encodeMetricLine(more))).points).toEqual([])
   })
 
+  test('it makes no difference what was decoded before', () => {
+    const heads = fc.constantFrom(
+      '["a","c",{"t":"x},',
+      '["a","c",{"t":"x"}',
+      '["a","c",{"t":"x"} ',
+      '["a","c",{}',
+      '{"a":{}',
+    )
+    const rests = fc.constantFrom(
+      ',0,1000,1,1,1,1,1]',
+      '"},0,1000,1,1,1,1,1]',
+      ',z"} ,0,1000,1,1,1,1,1]',
+      ',0]',
+      ']',
+    )
+    const weird = fc.tuple(heads, rests).map(([head, rest]) => head + rest)
+    const good = pointArbitrary.map(encodeMetricLine)
+    fc.assert(
+      fc.property(fc.array(fc.oneof(weird, good), { maxLength: 20 }), (lines) => {
+        const known = new Map<string, Series>()
+        const remember = (head: string, series: Series) => known.set(head, series) && series
+        const body = Buffer.from(lines.join('\n'))
+        const cached = { find: (head: string) => known.get(head), add: remember }
+        expect(decodeMetricLines(body, cached)).toEqual(decodeMetricLines(body))
+        expect(decodeMetricLines(body, cached)).toEqual(decodeMetricLines(body))
+      }),
+    )
+  })
+
   test('no bytes make it throw', () => {
     fc.assert(
       fc.property(
