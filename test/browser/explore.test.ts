@@ -249,7 +249,7 @@ describe.skipIf(browser === null)('the lines', () => {
     await using dashboard = await explore('', { permissions: ['clipboard-read', 'clipboard-write'] })
     const { page } = dashboard
     await page.locator(ROW).first().click()
-    await page.getByRole('button', { name: 'Copy this line as JSON' }).click()
+    await page.getByRole('button', { name: 'Copy as JSON' }).click()
     await page.getByRole('button', { name: 'Copied' }).waitFor()
     const copied = JSON.parse(await page.evaluate<string>('navigator.clipboard.readText()')) as { id: string }
     expect(copied.id).toBe('line999')

@@ -76,6 +76,20 @@ describe.skipIf(browser === null)('the live tail', () => {
     expect(dashboard.faults).toEqual([])
   })
 
+  test('a pause by key holds new lines back until it ends', async () => {
+    await using dashboard = await follow()
+    const { page } = dashboard
+    await page.keyboard.press('p')
+    await page.getByText('Paused').waitFor()
+    const before = await dashboard.messages()
+    const newest = arrive(4)
+    await page.getByRole('button', { name: '4 new lines' }).waitFor()
+    expect(await dashboard.messages()).toEqual(before)
+    await page.keyboard.press('p')
+    await page.getByText(newest[0] ?? '', { exact: true }).waitFor()
+    expect((await dashboard.messages()).slice(0, 4)).toEqual(newest)
+  })
+
   test('after a lost connection it goes on from where it was, without a gap and without a line twice', async () => {
     await using dashboard = await follow()
     const { page } = dashboard

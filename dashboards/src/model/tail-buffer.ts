@@ -8,13 +8,13 @@ const RATE_WINDOW_MS = 5000
 export interface TailBuffer {
   readonly shown: readonly LogRecord[]
   readonly waiting: readonly LogRecord[]
-  /** True once a line had to leave: what is older than the buffer cannot follow it without a hole. */
-  readonly overflowed: boolean
+  /** Lines that had to leave: once there is one, what is older than the buffer cannot follow it without a hole. */
+  readonly dropped: number
   /** [when, how many], oldest first, for the last few seconds. */
   readonly arrivals: readonly (readonly [number, number])[]
 }
 
-export const EMPTY_TAIL: TailBuffer = { shown: [], waiting: [], overflowed: false, arrivals: [] }
+export const EMPTY_TAIL: TailBuffer = { shown: [], waiting: [], dropped: 0, arrivals: [] }
 
 /** Takes what arrived since the last call, in order of arrival; a line that is already here is not taken again. */
 export function takeArrivals(
@@ -50,7 +50,7 @@ function fit(buffer: TailBuffer, { paused, rowsMax }: { paused: boolean; rowsMax
     ...buffer,
     waiting,
     shown,
-    overflowed: buffer.overflowed || waiting.length + shown.length < before,
+    dropped: buffer.dropped + before - waiting.length - shown.length,
   }
 }
 
@@ -71,7 +71,7 @@ export function liveRows(
   found: readonly LogRecord[],
   rowsMax = TAIL_ROWS_MAX,
 ): readonly LogRecord[] {
-  if (buffer.overflowed) return buffer.shown
+  if (buffer.dropped > 0) return buffer.shown
   const arrived = new Set([...buffer.shown, ...buffer.waiting].map((record) => record.id))
   return [...buffer.shown, ...found.filter((record) => !arrived.has(record.id))].slice(0, rowsMax)
 }

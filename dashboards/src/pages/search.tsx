@@ -28,8 +28,10 @@ export function SearchPage({ session }: { session: Session }) {
   const [gapsOpen, setGapsOpen] = useState(false)
   const [helpOpen, setHelpOpen] = useState(false)
   const [around, setAround] = useState<LogRecord | null>(null)
+  const [held, onHold] = useState(false)
   const selection = useSelection()
-  const paused = view.live && (scrolledAway || selection.expandedId !== null || view.tab !== 'lines')
+  const away = scrolledAway || selection.expandedId !== null || view.tab !== 'lines'
+  const paused = view.live && (held || away)
   const found = useExploration({ view, turn, paused, nowMs })
   const question = useFixedQuestion(found, view.q, view.live)
   const pattern = useMemo(() => highlighter(view.q), [view.q])
@@ -64,8 +66,22 @@ export function SearchPage({ session }: { session: Session }) {
         onZoomOut={onWiden}
       />
       <Found
-        {...{ found, view, question, nowMs, paused, selection, pattern, actions, onScrolledAway, onWiden }}
+        {...{
+          found,
+          view,
+          question,
+          nowMs,
+          paused,
+          held,
+          onHold,
+          selection,
+          pattern,
+          actions,
+          onScrolledAway,
+          onWiden,
+        }}
         subject={`${turn}${askedKey(view)}`}
+        onFollow={() => onHold(false)}
         onTab={(tab) => change({ tab })}
         onShowGaps={() => setGapsOpen(true)}
         onClear={() => change({ q: '' })}

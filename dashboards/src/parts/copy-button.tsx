@@ -23,7 +23,7 @@ export function CopyButton(props: { text: () => string; label: string; children?
     <button
       type="button"
       className={bare ? 'tool' : 'button small'}
-      aria-label={said || props.label}
+      aria-label={bare ? said || props.label : undefined}
       title={said || props.label}
       onClick={() => void copy()}
     >

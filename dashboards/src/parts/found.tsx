@@ -18,6 +18,9 @@ interface FoundProps extends Omit<LinesProps, 'wrap'> {
   /** The question at fixed times; null before the first answer. */
   readonly question: Question | null
   readonly paused: boolean
+  /** Somebody paused the live tail. */
+  readonly held: boolean
+  readonly onHold: (hold: boolean) => void
   readonly onTab: (tab: Tab) => void
 }
 
@@ -86,7 +89,7 @@ function LinesBar(props: LinesBarProps) {
       </button>
       <Tabs tab={view.tab} onTab={onTab} />
       {view.live ? (
-        <LiveState tail={tail} paused={paused} nowMs={nowMs} />
+        <LiveState {...{ tail, paused, nowMs }} held={props.held} onHold={props.onHold} />
       ) : (
         <p className="hint loaded">
           {lines && rows.length > 0 && `${plural(rows.length, 'line')} loaded, newest first`}

@@ -14,6 +14,7 @@ const KEYS = [
   ['t', 'Time range'],
   ['o', 'Zoom out: a longer range'],
   ['l', 'Live tail on or off'],
+  ['p', 'Pause the live tail'],
   ['r', 'Ask again'],
   ['f', 'Fields and their values'],
   ['s', 'Copy as link, command or API call'],

@@ -22,6 +22,8 @@ export interface LinesProps {
   readonly actions: RecordActions
   readonly wrap: boolean
   readonly onScrolledAway: (away: boolean) => void
+  /** Ends a pause. */
+  readonly onFollow: () => void
   readonly onWiden: () => void
   readonly onShowGaps: () => void
   readonly onClear: () => void
@@ -65,6 +67,7 @@ function List(props: LinesProps) {
 
   function showNew() {
     selection.clear()
+    props.onFollow()
     document.querySelector('.results')?.scrollTo({ top: 0 })
     tail.resume()
   }
@@ -86,7 +89,11 @@ function List(props: LinesProps) {
             more={search.more}
             held={rows.length}
             problem={search.moreProblem}
-            overflowed={view.live && (tail.buffer.overflowed || rows.length >= TAIL_ROWS_MAX)}
+            dropped={
+              view.live && (tail.buffer.dropped > 0 || rows.length >= TAIL_ROWS_MAX)
+                ? tail.buffer.dropped
+                : null
+            }
             from={Number.isNaN(from) ? 'the start of the range' : moment(from, nowMs)}
             onMore={search.loadMore}
           />

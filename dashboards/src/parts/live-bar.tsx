@@ -11,14 +11,34 @@ const PHASE_WORDS = {
   refused: 'Refused',
 } as const
 
-/** The state of the live tail. */
-export function LiveState({ tail, paused, nowMs }: { tail: Tail; paused: boolean; nowMs: number }) {
+interface LiveStateProps {
+  readonly tail: Tail
+  /** New lines wait, for whatever reason. */
+  readonly paused: boolean
+  /** Somebody asked for the pause. */
+  readonly held: boolean
+  readonly nowMs: number
+  readonly onHold: (hold: boolean) => void
+}
+
+/** The state of the live tail, and its pause. */
+export function LiveState({ tail, paused, held, nowMs, onHold }: LiveStateProps) {
   const completeTo = tail.meta?.completeTo ?? null
   const words = paused && tail.phase === 'open' ? 'Paused' : PHASE_WORDS[tail.phase]
   return (
     <p className={`live-state ${tail.phase}${paused ? ' paused' : ''}`}>
       <span className="live-dot" aria-hidden="true" />
       <span role="status">{words}</span>
+      <button
+        type="button"
+        className="button small toggle"
+        aria-pressed={held}
+        aria-keyshortcuts="p"
+        title="New lines wait, and are counted (p)"
+        onClick={() => onHold(!held)}
+      >
+        Pause
+      </button>
       {tail.phase === 'open' && <span className="rate">{rateWords(tail.rate)}</span>}
       {completeTo !== null && (
         <span className="hint">covered to {moment(Date.parse(completeTo), nowMs)}</span>

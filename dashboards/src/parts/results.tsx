@@ -54,7 +54,7 @@ export function Results(props: ResultsProps) {
     <div
       ref={scroller}
       className={`results${wrap ? ' wrap' : ''}${stale ? ' stale' : ''}${withDay ? ' with-day' : ''}`}
-      role="grid"
+      role="treegrid"
       aria-label="Log lines, newest first"
       aria-rowcount={rows.length + 1}
       aria-activedescendant={selection.selectedId === null ? undefined : rowId(selection.selectedId)}

@@ -143,15 +143,20 @@ interface EndOfListProps {
   readonly more: Search['more']
   readonly held: number
   readonly problem: Problem | null
-  /** A live view lost its oldest lines. */
-  readonly overflowed: boolean
+  /** A live view holds as many lines as it may; so many older ones had to leave. Null: it does not. */
+  readonly dropped: number | null
   readonly from: string
   readonly onMore: () => void
 }
 
-export function EndOfList({ more, held, problem, overflowed, from, onMore }: EndOfListProps) {
-  if (overflowed)
-    return <p>Live keeps the newest {plural(TAIL_ROWS_MAX, 'line')}. Turn it off to search older ones.</p>
+export function EndOfList({ more, held, problem, dropped, from, onMore }: EndOfListProps) {
+  if (dropped !== null)
+    return (
+      <p>
+        Live keeps the newest {plural(TAIL_ROWS_MAX, 'line')}
+        {dropped > 0 && `; ${plural(dropped, 'older one')} left this list`}. Turn it off to search older ones.
+      </p>
+    )
   if (more === 'running' || more === 'ready') return <p>Loading older lines…</p>
   if (more === 'full')
     return <p>{plural(held, 'line')} loaded. Narrow the query or the time to see older ones.</p>

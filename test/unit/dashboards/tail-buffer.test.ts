@@ -1,3 +1,4 @@
+import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   EMPTY_TAIL,
@@ -49,14 +50,14 @@ describe('the bound', () => {
   test('the oldest lines leave first', () => {
     const buffer = take(take(EMPTY_TAIL, [1, 2], { rowsMax: 3 }), [3, 4], { rowsMax: 3 })
     expect(ids(buffer.shown)).toBe('l4 l3 l2')
-    expect(buffer.overflowed).toBe(true)
+    expect(buffer.dropped).toBeGreaterThan(0)
   })
 
   test('lines that wait are bounded too, and never leave a hole below them', () => {
     const buffer = take(take(EMPTY_TAIL, [1], { rowsMax: 3 }), [2, 3, 4, 5], { rowsMax: 3, paused: true })
     expect(ids(buffer.waiting)).toBe('l5 l4 l3')
     expect(ids(resume(buffer, 3).shown)).toBe('l5 l4 l3')
-    expect(buffer.overflowed).toBe(true)
+    expect(buffer.dropped).toBeGreaterThan(0)
   })
 })
 
@@ -82,4 +83,20 @@ test('the rate counts the last five seconds', () => {
   expect(tailRate(buffer, 5000)).toBe(1)
   expect(tailRate(buffer, 7000)).toBe(0.4)
   expect(tailRate(buffer, 60_000)).toBe(0)
+})
+
+test('every line is shown, waits, or is counted as dropped', () => {
+  const pause = fc.record({ paused: fc.boolean(), count: fc.nat(30) })
+  fc.assert(
+    fc.property(fc.array(pause, { maxLength: 20 }), (steps) => {
+      let buffer = EMPTY_TAIL
+      let taken = 0
+      for (const [at, { paused, count }] of steps.entries()) {
+        const records = Array.from({ length: count }, (_, n) => ({ id: `${at} ${n}`, time: String(at) }))
+        buffer = takeArrivals(buffer, records, { paused, nowMs: at, rowsMax: 50 })
+        taken += count
+        expect(buffer.shown.length + buffer.waiting.length + buffer.dropped).toBe(taken)
+      }
+    }),
+  )
 })
