@@ -79,10 +79,6 @@ export function metricsTemplate(pattern: string, { shards, replicas }: MappingOp
   }
 }
 
-export function seriesDigest(series: Series): string {
-  return digest(seriesKey(series))
-}
-
 /** Id of the document of the point at this place of a batch: the same whenever the batch is sent again. */
 export function pointIds({ site, collector, epoch, seq }: BatchKey): (place: number) => string {
   const batch = digest(JSON.stringify([site, collector, epoch, seq]))
@@ -99,7 +95,7 @@ export function documentOf({ site, resolution, series, point, points }: PointOf)
     '@timestamp': startMs,
     site,
     resolution,
-    series: seriesDigest(series),
+    series: digest(seriesKey(series)),
     name: series.name,
     kind: series.kind,
     tags: renamed(series.tags, attrKey),
