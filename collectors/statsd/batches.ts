@@ -1,3 +1,4 @@
+import type { Config } from '../../core/config.ts'
 import { asServiceError, messageOf } from '../../core/errors.ts'
 import { backoffMs } from '../../core/backoff.ts'
 import { orAborted } from '../../core/abort.ts'
@@ -19,10 +20,12 @@ export interface MetricBatchesOptions {
   readonly spool: Pick<Spool, 'append'>
   readonly host: string
   readonly flushMs: number
+  /** Chunks of a flush that wait go together into batches of this size. */
+  readonly bounds: Pick<Config['collector']['batch'], 'bytesMax' | 'recordsMax'>
   readonly clock: Clock
   readonly log: Logger
   readonly random: () => number
-  readonly onNumbered: (chunk: MetricChunk) => void
+  readonly onNumbered: (points: number) => void
   /** The points of a flush that waited for too long were dropped. */
   readonly onLost: (points: number) => void
 }
@@ -36,39 +39,36 @@ interface Waiting extends MetricChunk {
 }
 
 export function createMetricBatches(options: MetricBatchesOptions): MetricBatches {
-  const { spool, clock, log, random, onNumbered, onLost } = options
+  const { spool, bounds, clock, log, random, onNumbered, onLost } = options
   let waiting: Waiting[] = []
-  /** The first one, while it is with the spool. */
-  let flying: Waiting | null = null
+  /** The first ones, while they are with the spool. */
+  let flying: readonly Waiting[] = []
   let refusals = 0
   let cancelRetry: (() => void) | null = null
   let empty = Promise.withResolvers<void>()
   empty.resolve()
 
-  /** One at a time: what follows a refused one must not overtake it. */
+  /** One batch at a time: what follows a refused one must not overtake it. */
   function launch(): void {
     cancelRetry = null
-    const [first] = waiting
-    if (first === undefined) return empty.resolve()
-    flying = first
-    spool.append(draftOf(first, options), {}).then(
-      () => accepted(first),
-      (error: unknown) => refused(error),
-    )
+    if (waiting.length === 0) return empty.resolve()
+    flying = firstBatch(waiting, bounds)
+    spool.append(draftOf(flying, options), {}).then(accepted, (error: unknown) => refused(error))
   }
 
-  function accepted(chunk: Waiting): void {
+  function accepted(): void {
     if (refusals > 0) log.info({ refusals }, 'the spool takes metrics again')
     refusals = 0
-    flying = null
-    waiting.shift()
-    log.debug({ points: chunk.points }, 'metrics numbered')
-    onNumbered(chunk)
+    const points = sumOf(flying)
+    waiting = waiting.slice(flying.length)
+    flying = []
+    log.debug({ points }, 'metrics numbered')
+    onNumbered(points)
     launch()
   }
 
   function refused(error: unknown): void {
-    flying = null
+    flying = []
     if (refusals === 0) {
       const isExpected = asServiceError(error)?.retryable === true
       const say = isExpected ? log.warn.bind(log) : log.error.bind(log)
@@ -82,8 +82,8 @@ export function createMetricBatches(options: MetricBatchesOptions): MetricBatche
   function dropOldest(): void {
     const flushes = new Set(waiting.map(({ boundaryMs }) => boundaryMs))
     for (const boundaryMs of [...flushes].slice(0, -FLUSHES_WAITING_MAX)) {
-      const dropped = waiting.filter((chunk) => chunk.boundaryMs === boundaryMs && chunk !== flying)
-      const points = dropped.reduce((sum, chunk) => sum + chunk.points, 0)
+      const dropped = waiting.filter((chunk) => chunk.boundaryMs === boundaryMs && !flying.includes(chunk))
+      const points = sumOf(dropped)
       if (points === 0) continue
       waiting = waiting.filter((chunk) => !dropped.includes(chunk))
       log.warn({ points }, 'metrics were dropped: the spool took none for too long')
@@ -96,18 +96,39 @@ export function createMetricBatches(options: MetricBatchesOptions): MetricBatche
       if (waiting.length === 0) empty = Promise.withResolvers()
       waiting.push({ boundaryMs, ...chunk })
       dropOldest()
-      if (flying === null && cancelRetry === null) launch()
+      if (flying.length === 0 && cancelRetry === null) launch()
     },
     numbered: (signal) => orAborted(empty.promise, signal),
     oldestMs: () => waiting[0]?.boundaryMs ?? null,
   }
 }
 
+function sumOf(chunks: readonly MetricChunk[]): number {
+  return chunks.reduce((sum, { points }) => sum + points, 0)
+}
+
+/** As many of the oldest flush as fit a batch. */
+function firstBatch(waiting: readonly Waiting[], bounds: MetricBatchesOptions['bounds']): Waiting[] {
+  const batch: Waiting[] = []
+  let [bytes, points] = [0, 0]
+  for (const chunk of waiting) {
+    bytes += chunk.bytes.length
+    points += chunk.points
+    const fits = bytes <= bounds.bytesMax && points <= bounds.recordsMax
+    if (batch.length > 0 && (chunk.boundaryMs !== batch[0]?.boundaryMs || !fits)) break
+    batch.push(chunk)
+  }
+  return batch
+}
+
 function draftOf(
-  { boundaryMs, bytes, points }: Waiting,
+  chunks: readonly Waiting[],
   { host, flushMs, clock }: Pick<MetricBatchesOptions, 'host' | 'flushMs' | 'clock'>,
 ): BatchDraft {
   const nowMs = clock.nowMs()
+  const body = Buffer.concat(chunks.map(({ bytes }) => bytes))
+  const boundaryMs = chunks[0]?.boundaryMs ?? nowMs
+  const records = sumOf(chunks)
   return {
     header: {
       kind: 'metrics',
@@ -116,11 +137,11 @@ function draftOf(
       utcOffsetMin: -new Date(nowMs).getTimezoneOffset(),
       fromMs: Math.min(boundaryMs - flushMs, nowMs),
       toMs: nowMs,
-      records: points,
+      records,
       sources: [{ path: '' }],
-      runs: [{ source: 0, offset: 0, bytes: bytes.length, lines: points, readAtMs: nowMs }],
+      runs: [{ source: 0, offset: 0, bytes: body.length, lines: records, readAtMs: nowMs }],
       drops: [],
     },
-    body: bytes,
+    body,
   }
 }

@@ -9,8 +9,8 @@ export interface RecordQueue {
   send(always?: boolean): void
 }
 
-/** What waits at most: some thousand events. More come only from a sender gone wild, or when the spool takes nothing. */
-export const QUEUE_BYTES_MAX = 1 << 20
+/** What waits at most, in characters: some thousand events, half a batch. More come from a sender gone wild, or while the spool is full. */
+export const QUEUE_CHARS_MAX = 256 << 10
 
 export function createRecordQueue(tell: (report: RecordsReport) => void, nowMs: () => number): RecordQueue {
   const nothing = { records: 0, bytes: 0, fromMs: 0 }
@@ -22,7 +22,7 @@ export function createRecordQueue(tell: (report: RecordsReport) => void, nowMs: 
   return {
     add(line) {
       const { length } = line
-      if (text.length + length <= QUEUE_BYTES_MAX) {
+      if (text.length + length <= QUEUE_CHARS_MAX) {
         text += `${line}\n`
         lines += 1
         return

@@ -47,7 +47,7 @@ export interface StatsdStatus {
 }
 
 export interface StatsdServerOptions {
-  readonly config: Pick<Config['collector'], 'statsd' | 'tier' | 'host'>
+  readonly config: Pick<Config['collector'], 'statsd' | 'tier' | 'host' | 'batch'>
   readonly spool: Pick<Spool, 'append'>
   readonly batcher: Pick<Batcher, 'add' | 'note' | 'room'>
   readonly clock: Clock
@@ -60,8 +60,8 @@ export interface StatsdServerOptions {
 
 /** A thread that failed is started again after this long. */
 export const RESTART_MS = 5_000
-/** A thread that does not end is ended. */
-const STOP_MS_MAX = 5_000
+/** A thread that does not end is ended, in time to number what it told (`stopDeadlineMs` is 10 s by default). */
+const STOP_MS_MAX = 8_000
 
 const CLOSED: Omit<ListeningReport, 'type'> = { names: [], port: null, socket: null, problem: null }
 
@@ -69,10 +69,10 @@ export function createStatsdServer(options: StatsdServerOptions): StatsdServer {
   const { config, batcher, clock, log, announce } = options
   const flushMs = parseDuration(config.statsd.flush)
   const counts = createStatsdCounts(options)
-  const offsets = createLineGiver(options)
+  const lines = createLineGiver(options)
   const stopping = new AbortController()
   let listening: Omit<ListeningReport, 'type'> = CLOSED
-  let flushedMs: number | null = null // The last flush that was told whole ended then.
+  let flushedMs = 0 // The last flush that was told whole ended then.
   let thread: Thread | null = null
   let cancelRestart = (): void => undefined
 
@@ -80,7 +80,8 @@ export function createStatsdServer(options: StatsdServerOptions): StatsdServer {
     ...options,
     host: config.host,
     flushMs,
-    onNumbered: ({ points }) => counts.numbered(points),
+    bounds: config.batch,
+    onNumbered: (points) => counts.numbered(points),
     onLost: (count) => post({ type: 'lost', reason: 'spool', count }),
   })
 
@@ -111,11 +112,12 @@ export function createStatsdServer(options: StatsdServerOptions): StatsdServer {
   /** At a stop there is only a bounded rest: it is not held back. */
   async function giveLines(report: RecordsReport): Promise<void> {
     await batcher.room(stopping.signal).catch(() => undefined)
-    offsets.give(report)
+    lines.give(report)
     post({ type: 'recordsTaken' })
   }
 
   async function startThread(): Promise<void> {
+    flushedMs = Math.floor(clock.nowMs() / flushMs) * flushMs // There is nothing before.
     thread = createThread(workerDataOf(config), receive)
     void thread.ended.then((failure) => {
       thread = null
@@ -155,15 +157,16 @@ export function createStatsdServer(options: StatsdServerOptions): StatsdServer {
  * open does not count. A thread that is late by more than an interval holds nothing up: it has its own problem.
  */
 export function throughMs(at: {
-  /** End of the last flush that was told whole, and of the oldest that waits for the spool; null: none. */
-  readonly flushedMs: number | null
+  /** End of the last flush that was told whole … */
+  readonly flushedMs: number
+  /** … and of the oldest that waits for the spool; null: none does. */
   readonly waitingMs: number | null
   readonly flushMs: number
   readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>
 }): number {
   const { flushedMs, flushMs, waitingMs, clock } = at
   const nowMs = clock.nowMs()
-  const overdueMs = flushedMs === null ? -1 : nowMs - (flushedMs + flushMs)
+  const overdueMs = nowMs - (flushedMs + flushMs)
   const lateMs = overdueMs < flushMs ? overdueMs : -1
   const behindMs = Math.max(lateMs, waitingMs === null ? -1 : nowMs - waitingMs)
   return clock.monotonicMs() - (behindMs < 0 ? 0 : behindMs + 1)

@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram'
 import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +13,7 @@ import { createMemorySpool } from '../../support/memory-spool.ts'
 import { quietLog } from '../../support/quiet-log.ts'
 
 /** The whole collector on a real folder and in real time, over a spool in memory. */
-async function setUp({ down = false } = {}) {
+async function setUp({ down = false, statsd = false } = {}) {
   const dir = await mkdtemp(join(tmpdir(), 'noctule-collector-'))
   const spool = createMemorySpool(['d'])
   const texts: string[] = []
@@ -38,7 +39,8 @@ async function setUp({ down = false } = {}) {
     text: () => Promise.resolve(''),
   }
   const files = [{ paths: [join(dir, '**/*.log')], exclude: [], labels: {} }]
-  const config = { ...parseConfig(null, { NOCTULE_STATSD_PORT: '0' }).collector, host: 'web-1', files }
+  const { collector: base } = parseConfig(null, { NOCTULE_STATSD_PORT: '0' })
+  const config = { ...base, host: 'web-1', files, statsd: { ...base.statsd, enabled: statsd } }
   const senders = new Map([['d', sender]])
   const collector = createCollector({
     config,
@@ -95,5 +97,18 @@ test('a stop with a dead destination ends with the signal; everything is numbere
   await until(() => expect(collector.status().destinations[0]?.problem).toBe('nobody there'))
   await collector.stop(AbortSignal.timeout(100))
   expect(marks.at(-1)).toMatchObject({ goodbye: true, epochs: [{ lastSeq: 1, pending: [{ records: 2 }] }] })
+  await cleanUp()
+})
+
+test('statsd is taken beside files; what came before a stop is delivered', async () => {
+  const { spool, texts, collector, cleanUp } = await setUp({ statsd: true })
+  const { port, problem } = collector.status().statsd ?? {}
+  expect(problem).toBeNull()
+  const socket = createSocket('udp4')
+  await new Promise((sent) => socket.send('orders:5|c', port ?? 0, '127.0.0.1', sent))
+  socket.close()
+  await collector.stop(AbortSignal.timeout(5_000))
+  expect(texts.filter((text) => text.startsWith('["orders","c",{"host":"web-1"}'))).toHaveLength(1)
+  expect(spool.headers.some(({ kind }) => kind === 'metrics')).toBe(true)
   await cleanUp()
 })

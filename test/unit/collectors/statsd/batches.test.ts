@@ -18,10 +18,11 @@ function setUp() {
     spool,
     host: 'web-1',
     flushMs: FLUSH_MS,
+    bounds: { bytesMax: 100, recordsMax: 3 },
     clock,
     log: quietLog,
     random: () => 0.5,
-    onNumbered: ({ points }) => numbered.push(points),
+    onNumbered: (points) => numbered.push(points),
     onLost: (points) => lost.push(points),
   })
   const startMs = clock.nowMs()
@@ -55,6 +56,20 @@ test('a chunk becomes a batch of metrics', async () => {
     runs: [{ source: 0, offset: 0, bytes: 4, lines: 2 }],
     drops: [],
   })
+})
+
+test('chunks of a flush that wait go together, as many as fit a batch', async () => {
+  const { clock, numbered, add, texts, spool } = setUp()
+  add(1, 'a')
+  for (const text of ['b', 'c d', 'e', 'f g', 'x y z w']) add(1, text)
+  add(2, 'h')
+  add(2, 'i'.repeat(60))
+  add(2, 'j'.repeat(60))
+  await clock.advance(1)
+  // The first one was alone; a chunk that is too large by itself goes alone.
+  expect(numbered).toEqual([1, 3, 3, 4, 2, 1])
+  expect(texts().join(' ')).toBe(`a b c d e f g x y z w h ${'i'.repeat(60)} ${'j'.repeat(60)}`)
+  expect(spool.headers.map(({ runs }) => runs[0]?.lines)).toEqual(numbered)
 })
 
 test('chunks are numbered in order, also when the spool refuses for a while', async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { RecordsReport } from '../../../../collectors/statsd/messages.ts'
-import { createRecordQueue, QUEUE_BYTES_MAX } from '../../../../collectors/statsd/record-queue.ts'
+import { createRecordQueue, QUEUE_CHARS_MAX } from '../../../../collectors/statsd/record-queue.ts'
 
 function setUp() {
   const told: RecordsReport[] = []
@@ -37,7 +37,7 @@ test('at the end the next group follows at once', () => {
 
 test('what does not fit is counted with the group', () => {
   const { told, queue } = setUp()
-  const long = 'x'.repeat(QUEUE_BYTES_MAX / 2 - 1)
+  const long = 'x'.repeat(QUEUE_CHARS_MAX / 2 - 1)
   for (let index = 0; index < 5; index += 1) queue.add(long)
   queue.send()
   expect(told[0]).toMatchObject({

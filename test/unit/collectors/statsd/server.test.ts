@@ -105,7 +105,6 @@ test('a thread that cannot run is a problem that is told, and nothing waits for 
 })
 
 test.each([
-  { name: 'before the first flush', flushedMs: null, waitingMs: null, behindMs: 0 },
   { name: 'while an interval is open', flushedMs: NOW_MS - 9_999, waitingMs: null, behindMs: 0 },
   { name: 'in the moment in which it ends', flushedMs: NOW_MS - 10_000, waitingMs: null, behindMs: 1 },
   { name: 'while it is flushed', flushedMs: NOW_MS - 10_200, waitingMs: null, behindMs: 201 },
