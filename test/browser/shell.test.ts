@@ -1,14 +1,11 @@
 import { gzipSync } from 'node:zlib'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { seriousFindings } from '../support/axe.ts'
-import { launchBrowser } from '../support/browser.ts'
-import { openDashboard, type Dashboard } from '../support/dashboard.ts'
-import { coveredNow, startFakeApi, type FakeApi } from '../support/fake-api.ts'
-import { sampleHost, sampleHosts } from '../support/fake-hosts.ts'
-import { sampleSeries } from '../support/fake-metrics.ts'
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { FakeApi } from '../support/fake-api.ts'
+import { sampleHost } from '../support/fake-hosts.ts'
+import { pagesUnderTest } from '../support/pages.ts'
 import { sampleLines } from '../support/sample-lines.ts'
 
-const browser = await launchBrowser()
+const { browser, api: apiOf, open } = await pagesUnderTest()
 const FIRST_LOAD_BYTES_MAX = 350 * 1024
 /** Every page, and what is there once it is ready. */
 const PAGES = [
@@ -22,22 +19,9 @@ const PAGES = [
 ] as const
 let api: FakeApi
 
-beforeAll(async () => {
-  api = await startFakeApi()
-})
-
-afterAll(async () => {
-  await api.close()
-  await browser?.close()
-})
-
 beforeEach(() => {
-  Object.assign(api.script, { code: 'good-code', sessions: true, problem: null, down: false, role: 'admin' })
-  api.script.sites = { 'eu-west': coveredNow() }
+  api = apiOf()
   api.script.records = sampleLines({ count: 200, untilMs: Date.now() - 2000, everyMs: 500 })
-  api.script.series = sampleSeries()
-  api.script.lost = { total: 0, byReason: {} }
-  api.script.hosts = sampleHosts(30)
   api.script.boards = [
     {
       name: 'shop',
@@ -46,12 +30,6 @@ beforeEach(() => {
     },
   ]
 })
-
-async function open(path: string, options: Parameters<typeof openDashboard>[2] = {}): Promise<Dashboard> {
-  if (browser === null) throw new Error('there is no browser')
-  api.script.code = 'good-code'
-  return await openDashboard(browser, `${api.url}${path}#code=good-code`, options)
-}
 
 describe.skipIf(browser === null)('pages', () => {
   test('links and number keys lead through the pages, and Back leads back', async () => {
@@ -179,21 +157,11 @@ describe.skipIf(browser === null)('who may see what', () => {
 })
 
 describe.skipIf(browser === null)('looks', () => {
-  // The rows of the search page are its own tests' matter.
-  test.each(PAGES.slice(1))('%s: nothing serious for axe, in either theme', async (_name, path, ready) => {
-    for (const colorScheme of ['dark', 'light'] as const) {
-      await using dashboard = await open(path, { colorScheme, reducedMotion: 'reduce' })
-      await dashboard.page.locator(ready).first().waitFor()
-      expect(await seriousFindings(dashboard.page)).toEqual([])
-      expect(dashboard.faults).toEqual([])
-    }
-  })
-
   test.each(PAGES)('%s: nothing is cut off at the side of a phone', async (_name, path, ready) => {
     await using dashboard = await open(path, { viewport: { width: 390, height: 780 }, hasTouch: true })
     const { page } = dashboard
     await page.locator(ready).first().waitFor({ state: 'attached' })
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390)
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390)
     for (const link of await page.getByRole('navigation').getByRole('link').all()) {
       const box = await link.boundingBox()
       expect((box?.x ?? 999) + (box?.width ?? 0)).toBeLessThanOrEqual(390)
@@ -209,7 +177,7 @@ describe.skipIf(browser === null)('looks', () => {
       await page.keyboard.press('Tab')
       const focused = page.locator(':focus-visible')
       reached.push((await focused.getAttribute('aria-label')) ?? (await focused.textContent()))
-      expect(await focused.evaluate((element) => getComputedStyle(element).outlineStyle)).toBe('solid')
+      expect(await page.evaluate('getComputedStyle(document.activeElement).outlineStyle')).toBe('solid')
     }
     expect(reached).toEqual([
       'Noctule',

@@ -60,7 +60,7 @@ function BoardList({ boards }: { boards: readonly Board[] }) {
           <li key={name}>
             <Link href={`/boards/${encodeURIComponent(name)}`}>
               <strong>{visible(title)}</strong>
-              <span className="hint">{charts.map((chart) => visible(chart.title)).join(', ')}</span>
+              <span className="hint">{charts.map((chart) => visible(chart.title)).join(' · ')}</span>
             </Link>
           </li>
         ))}

@@ -99,6 +99,7 @@ function Hosts({ answer, view, session, stale, onChange }: PartProps & { session
           name={view.open}
           host={open}
           now={Date.parse(answer.at)}
+          expecting={answer.hosts.some(({ expected }) => expected)}
           {...{ session }}
           onClose={close}
         />

@@ -17,6 +17,7 @@ import { StateShape, StateWord, stateClass } from './state.tsx'
 const HostCharts = lazy(async () => ({ default: (await import('./host-charts.tsx')).HostCharts }))
 /** A clock further off than this is worth a word. */
 const SKEW_TOLD_MS = 1000
+const HEARD_NOW_MS = 2_500
 const CHANGES_MAX = 30
 const CHANGES_EVERY_MS = 10_000
 
@@ -25,12 +26,14 @@ interface HostPanelProps {
   readonly name: string
   readonly host: ApiHost | null
   readonly now: number
+  /** Somebody said which hosts there should be. */
+  readonly expecting: boolean
   readonly session: Session
   readonly onClose: () => void
 }
 
 /** Everything that is known of one host. */
-export function HostPanel({ name, host, now, session, onClose }: HostPanelProps) {
+export function HostPanel({ name, host, now, expecting, session, onClose }: HostPanelProps) {
   const facts = useHostFacts(host === null ? [] : [host.host]).get(name)?.facts ?? null
   return (
     <aside className="host-panel" aria-label={`Host ${visible(host?.host ?? name)}`}>
@@ -45,7 +48,7 @@ export function HostPanel({ name, host, now, session, onClose }: HostPanelProps)
         <p className="hint">This host is not known to this node any more.</p>
       ) : (
         <>
-          <Identity host={host} now={now} />
+          <Identity {...{ host, now, expecting }} />
           <LogLink host={host} session={session} />
           <Section title="Checks">
             <Checks checks={host.checks} now={now} />
@@ -78,13 +81,13 @@ function Section({ title, children }: { title: string; children: ReactNode }) {
   )
 }
 
-function Identity({ host, now }: { host: ApiHost; now: number }) {
+function Identity({ host, now, expecting }: { host: ApiHost; now: number; expecting: boolean }) {
   const { site, tier, version, reportedAt, skewMs, expected, state } = host
   const words = [
     tierName(tier),
     site,
     version === '' ? '' : `collector ${version}`,
-    expected ? '' : 'not among the expected hosts',
+    expecting && !expected ? 'not among the expected hosts' : '',
   ]
   return (
     <div className="host-identity">
@@ -100,12 +103,17 @@ function Identity({ host, now }: { host: ApiHost; now: number }) {
           .join(' · ')}
       </p>
       <p className="hint">
-        {reportedAt === null ? 'never heard' : `heard ${duration(now - Date.parse(reportedAt))} ago`}
+        {reportedAt === null ? 'never heard' : heardWords(now - Date.parse(reportedAt))}
         {Math.abs(skewMs) >= SKEW_TOLD_MS &&
           ` · its clock is ${duration(Math.abs(skewMs))} ${skewMs > 0 ? 'ahead' : 'behind'}`}
       </p>
     </div>
   )
+}
+
+/** A host says something each second: how long ago exactly is only told when it is late. */
+function heardWords(agoMs: number): string {
+  return agoMs < HEARD_NOW_MS ? 'heard just now' : `heard ${duration(agoMs)} ago`
 }
 
 function LogLink({ host, session }: { host: ApiHost; session: Session }) {

@@ -31,7 +31,7 @@ export function Lost({ lost }: { lost: ApiLost }) {
         ))}
         ) before they could be counted, of all metrics in this range
         {hosts.length > 0 &&
-          `: ${hosts
+          `, from ${hosts
             .slice(0, 3)
             .map(([host, of]) => `${visible(host)} ${count(of)}`)
             .join(', ')}`}
