@@ -96,7 +96,7 @@ async function measure(one: Case): Promise<void> {
   const socket = join(dir, 'statsd.sock')
   const configFile = join(dir, 'noctule.yaml')
   const destinations = [{ name: 'node', url: node.url, token: 'token' }]
-  const collector = { files: [], statsd: { socket }, destinations }
+  const collector = { files: [], statsd: { socket, seriesMax: 110_000 }, destinations }
   writeFileSync(configFile, JSON.stringify({ log: { level: 'debug' }, collector }))
   const program = await startProgram({ dataDir: join(dir, 'data'), configFile, role: 'collector' })
   await sleep(2_000)

@@ -63,6 +63,9 @@ export const RESTART_MS = 5_000
 /** A thread that does not end is ended, in time to number what it told (`stopDeadlineMs` is 10 s by default). */
 const STOP_MS_MAX = 8_000
 
+/** What the thread allocates lives for a flush or for ever: a larger young heap costs 60 MiB with 100,000 series and saves no time. */
+const YOUNG_MIB_MAX = 6
+
 const CLOSED: Omit<ListeningReport, 'type'> = { names: [], port: null, socket: null, problem: null }
 
 export function createStatsdServer(options: StatsdServerOptions): StatsdServer {
@@ -205,7 +208,9 @@ interface Thread {
 }
 
 function createThread(workerData: WorkerData, receive: (report: Report) => void): Thread {
-  const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData, name: 'statsd' })
+  const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MIB_MAX }
+  const url = new URL('worker.ts', import.meta.url)
+  const worker = new Worker(url, { workerData, name: 'statsd', resourceLimits })
   const opened = Promise.withResolvers<void>()
   const ended = Promise.withResolvers<string | null>()
   let failure: string | null = null
