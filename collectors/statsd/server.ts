@@ -59,7 +59,7 @@ export interface StatsdServerOptions {
 }
 
 /** A thread that failed is started again after this long. */
-export const RESTART_MS = 5_000
+const RESTART_MS = 5_000
 /** A thread that does not end is ended, in time to number what it told (`stopDeadlineMs` is 10 s by default). */
 const STOP_MS_MAX = 8_000
 
