@@ -16,7 +16,7 @@ describe.skipIf(browser === null)('asking', () => {
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press('Enter')
     await page.locator(LEGEND).first().waitFor()
-    await page.getByLabel('Filter by tag').fill('!host:db')
+    await page.getByRole('combobox', { name: 'Filter by tag' }).fill('!host:db')
     await page.getByRole('option', { name: 'not host:db-1' }).waitFor()
     await page.keyboard.press('ArrowDown')
     await page.keyboard.press('Enter')

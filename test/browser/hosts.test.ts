@@ -83,7 +83,7 @@ describe.skipIf(browser === null)('the list', () => {
       await page.evaluate('new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))')
     }
     expect(await page.locator('.host').count()).toBeLessThan(80)
-    const long = (await page.evaluate('long')) as number[]
+    const long = await page.evaluate<number[]>('long')
     process.stderr.write(`long tasks with 1,000 hosts: ${long.map(Math.round).join(', ') || 'none'} ms\n`)
     // Machines under test are busy: this catches a list that is drawn whole, not a slow moment.
     expect(Math.max(0, ...long)).toBeLessThan(500)

@@ -198,7 +198,9 @@ test.skipIf(browser === null)(
   async () => {
     const evil = '<img src=x onerror=alert(1)>\u202egnp.exe\u0000'
     const host = sampleHost({ host: evil, tier: evil, state: 'fail', nowMs: Date.now() })
-    api.script.hosts = [{ ...host, checks: [{ ...host.checks[0]!, name: evil, message: evil }] }]
+    api.script.hosts = [
+      { ...host, checks: host.checks.map((check) => ({ ...check, name: evil, message: evil })).slice(0, 1) },
+    ]
     api.script.series = [
       { name: evil, kind: 'gauge', tags: { [evil]: evil }, valueAt: () => 1 },
       { name: 'fine', kind: 'gauge', tags: { host: evil }, valueAt: () => 1 },

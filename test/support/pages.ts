@@ -38,7 +38,7 @@ export async function pagesUnderTest() {
     browser,
     api: () => api,
     /** A signed-in page. */
-    async open(path: string, options: Parameters<typeof openDashboard>[2] = {}): Promise<Dashboard> {
+    open: async (path: string, options: Parameters<typeof openDashboard>[2] = {}): Promise<Dashboard> => {
       if (browser === null) throw new Error('there is no browser')
       api.script.code = 'good-code'
       return await openDashboard(browser, `${api.url}${path}#code=good-code`, options)

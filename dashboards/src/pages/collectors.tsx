@@ -59,6 +59,7 @@ export function CollectorsPage() {
       ])
       return collectorRows(hosts, collectors, Date.parse(at))
     },
+    structuralSharing: false,
     ...renewedEvery(EVERY_MS),
   })
   const staleSinceMs = useStaleSince(query, STALE_AFTER_MS)

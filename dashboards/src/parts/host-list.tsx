@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useEffect, useMemo, type KeyboardEvent } from 'react'
+import { useEffect, useMemo, useRef, type KeyboardEvent } from 'react'
 import type { ApiHost, ApiTier } from '../api/hosts.ts'
 import { useHostFacts } from '../hooks/use-hosts.ts'
 import { useWidth } from '../hooks/use-width.ts'
@@ -52,8 +52,12 @@ export function HostList(props: HostListProps) {
   })
   useEffect(() => virtual.measure(), [grid, rows.length, virtual])
   const items = virtual.getVirtualItems()
-  const shown = grid ? [] : items.flatMap(({ index }) => hostsOf(rows[index]).map(({ host }) => host))
-  const facts = useHostFacts(shown)
+  // What only passes by is not asked for.
+  const shown = useRef<readonly string[]>([])
+  if (!virtual.isScrolling) {
+    shown.current = grid ? [] : items.flatMap(({ index }) => hostsOf(rows[index]).map(({ host }) => host))
+  }
+  const facts = useHostFacts(shown.current)
 
   useEffect(() => {
     const at = rows.findIndex((row) => hostsOf(row).some((host) => hostKey(host) === selected))
