@@ -31,7 +31,7 @@ const DAYS = 7
 /** Of the week's points: what is asked is made of minutes and hours, whose number does not depend on it. */
 const STEP_MS = 60_000
 /** Steps that a backlog sends as one batch: only how fast this bench fills. */
-const STEPS_PER_BATCH = 10
+const STEPS_PER_BATCH = 60
 const START_MS = Date.UTC(2025, 5, 1)
 const REPEATS = 7
 const WIDE_STEP_MS = 10_000

@@ -2,7 +2,7 @@ import type { KeptPoint } from '../../core/metrics/kept.ts'
 import type { MetricPoint, Series } from '../../core/metrics/types.ts'
 
 /** Points of a table are sealed when there are more: 60 bytes each in memory. */
-export const TABLE_POINTS_MAX = 1_000_000
+export const TABLE_POINTS_MAX = 500_000
 export const TABLE_SKETCH_BYTES_MAX = 64 << 20
 
 const NUMBERS = ['startMs', 'stepMs', 'count', 'sum', 'min', 'max', 'last'] as const
