@@ -200,10 +200,7 @@ describe.skipIf(browser === null)('taking it elsewhere', () => {
   async function copied(page: Page, choice: string): Promise<string> {
     await page.keyboard.press('s')
     await page.getByRole('dialog', { name: 'Copy' }).getByRole('button', { name: choice }).click()
-    await page
-      .getByText(`${choice.replace(/ .*/, '')}`)
-      .first()
-      .waitFor()
+    await page.getByText(`${choice} copied`).waitFor()
     return await page.evaluate<string>('navigator.clipboard.readText()')
   }
 

@@ -2,6 +2,9 @@ import {
   acceptCompletion,
   autocompletion,
   completionKeymap,
+  completionStatus,
+  moveCompletionSelection,
+  selectedCompletionIndex,
   type Completion,
   type CompletionContext,
   type CompletionResult,
@@ -86,8 +89,9 @@ function behaviour(options: EditorOptions): readonly Extension[] {
     single,
     autocompletion({
       override: [(context) => complete(context, options.suggest)],
-      // Enter runs the query unless a suggestion was chosen.
+      // Enter runs the query unless a suggestion was chosen, so none is taken by accident, however soon.
       selectOnOpen: false,
+      interactionDelay: 0,
       icons: false,
       maxRenderedOptions: SUGGESTIONS_SHOWN_MAX,
       tooltipClass: () => 'suggestions',
@@ -114,10 +118,18 @@ function keys({ onRun, recall }: EditorOptions) {
   return [
     { key: 'Enter', run, shift: run },
     { key: 'Mod-Enter', run },
-    { key: 'Tab', run: acceptCompletion },
+    { key: 'Tab', run: takeSuggestion },
     { key: 'ArrowUp', run: (view: EditorView) => step(view, -1) },
     { key: 'ArrowDown', run: (view: EditorView) => step(view, 1) },
   ]
+}
+
+/** Takes the chosen suggestion, or the first. While there are any, Tab does not leave. */
+function takeSuggestion(view: EditorView): boolean {
+  if (completionStatus(view.state) !== 'active') return false
+  if (selectedCompletionIndex(view.state) === null) moveCompletionSelection(true)(view)
+  acceptCompletion(view)
+  return true
 }
 
 /** Esc gives the keys back to the page when there is nothing left to close. */

@@ -6,7 +6,7 @@ export const SPLITS = ['level', 'service', 'host', 'site', 'tier', 'version', 'p
 export type Split = (typeof SPLITS)[number]
 
 /** Most severe first; it is drawn at the bottom, where heights compare. '' is a line that says no level. */
-export const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', ''] as const
+const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', ''] as const
 /** More colours than these are not told apart; the less frequent values are counted together. */
 export const VALUES_MAX = 6
 

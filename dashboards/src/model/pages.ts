@@ -2,7 +2,7 @@ import type { LogRecord } from '../api.ts'
 import type { Rows } from './rows.ts'
 
 /** Lines held around the place that is looked at; pages further away are dropped, and asked for again when needed. */
-export const ROWS_HELD_MAX = 20_000
+const ROWS_HELD_MAX = 20_000
 /** Lines that can be scrolled through: a browser has no place for a list much higher. */
 export const ROWS_MAX = 1_000_000
 

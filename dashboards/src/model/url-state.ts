@@ -20,7 +20,7 @@ export interface ViewState extends Asked {
   readonly field: string
 }
 
-export const DEFAULT_FIELD = 'service'
+const DEFAULT_FIELD = 'service'
 
 /** Reads a query string; what is missing or wrong becomes its default. */
 export function parseView(queryString: string): ViewState {

@@ -1,6 +1,6 @@
 import { useEffect, useEffectEvent, useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react'
 import type { Problem } from '../api.ts'
-import type * as Editor from '../editor/editor.ts'
+import type { EditorOptions, QueryEditor } from '../editor/editor.ts'
 
 const PLACEHOLDER = 'Search all lines: words, field:value, AND, OR, NOT'
 
@@ -10,22 +10,27 @@ export interface QueryFieldProps {
   readonly problem: Problem | null
   readonly onChange: (text: string) => void
   readonly onRun: () => void
-  readonly recall: Editor.EditorOptions['recall']
-  readonly suggest: Editor.EditorOptions['suggest']
+  readonly recall: EditorOptions['recall']
+  readonly suggest: EditorOptions['suggest']
 }
 
 /** Where the cursor was in the plain field, so that the editor goes on from there; null: it was elsewhere. */
 type Cursor = { readonly from: number; readonly to: number } | null
 
+interface Loaded {
+  readonly createEditor: (options: EditorOptions) => QueryEditor
+  readonly cursor: Cursor
+}
+
 /** Where a query is written: a plain field that works at once, and an editor in its place as soon as it is loaded. */
 export function QueryField(props: QueryFieldProps) {
   const input = useRef<HTMLInputElement>(null)
-  const [loaded, setLoaded] = useState<{ editor: typeof Editor; cursor: Cursor } | null>(null)
+  const [loaded, setLoaded] = useState<Loaded | null>(null)
   useEffect(() => {
     let gone = false
     import('../editor/editor.ts').then(
-      (editor) => {
-        if (!gone) setLoaded({ editor, cursor: cursorOf(input.current) })
+      ({ createEditor }) => {
+        if (!gone) setLoaded({ createEditor, cursor: cursorOf(input.current) })
       },
       // Without it, the plain field stays.
       () => undefined,
@@ -69,17 +74,17 @@ function cursorOf(input: HTMLInputElement | null): Cursor {
   return { from: input.selectionStart ?? 0, to: input.selectionEnd ?? 0 }
 }
 
-function EditorField(props: QueryFieldProps & { editor: typeof Editor; cursor: Cursor }) {
-  const { editor: module, cursor, text, problem } = props
+function EditorField(props: QueryFieldProps & Loaded) {
+  const { createEditor, cursor, text, problem } = props
   const frame = useRef<HTMLDivElement>(null)
-  const editor = useRef<Editor.QueryEditor>(null)
+  const editor = useRef<QueryEditor>(null)
   const onChange = useEffectEvent(props.onChange)
   const onRun = useEffectEvent(props.onRun)
   const recall = useEffectEvent(props.recall)
   const suggest = useEffectEvent(props.suggest)
 
   const create = useEffectEvent((parent: HTMLElement) => {
-    const created = module.createEditor({
+    const created = createEditor({
       parent,
       text,
       placeholder: PLACEHOLDER,
@@ -105,7 +110,7 @@ function EditorField(props: QueryFieldProps & { editor: typeof Editor; cursor: C
     const created = create(frame.current)
     editor.current = created
     return () => created.destroy()
-  }, [module])
+  }, [createEditor])
   useLayoutEffect(() => editor.current?.setText(text), [text])
   useEffect(() => {
     const column = problem?.column ?? null

@@ -1,5 +1,5 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useCallback, useEffect, useEffectEvent, useRef, type ReactNode } from 'react'
+import { useCallback, useEffect, useEffectEvent, useRef, type ReactNode, type RefObject } from 'react'
 import { useMedia } from '../hooks/use-media.ts'
 import type { RecordActions } from '../hooks/use-record-actions.ts'
 import type { Selection } from '../hooks/use-selection.ts'
@@ -49,6 +49,7 @@ interface ResultsProps {
 export function Results(props: ResultsProps) {
   const { rows, selection, wrap, stale, footer } = props
   const { scroller, virtualizer, items, blockRows } = useWindow(props)
+  const focusHandlers = useKeptFocus(scroller)
   const withDay = rows.ends !== null && !sameDay(Date.parse(rows.ends.newest), Date.parse(rows.ends.oldest))
   return (
     <div
@@ -60,6 +61,7 @@ export function Results(props: ResultsProps) {
       aria-activedescendant={selection.selectedId === null ? undefined : rowId(selection.selectedId)}
       aria-busy={stale}
       tabIndex={0}
+      {...focusHandlers}
       onScroll={(event) => props.onScrolledAway(event.currentTarget.scrollTop > TOP_PX)}
     >
       <ColumnNames />
@@ -84,6 +86,24 @@ export function Results(props: ResultsProps) {
       </div>
     </div>
   )
+}
+
+/** When what has the focus in there goes away, such as a line that closes, the frame takes it. */
+function useKeptFocus(frame: RefObject<HTMLElement | null>) {
+  const held = useRef(false)
+  useEffect(() => {
+    if (held.current && document.activeElement === document.body)
+      frame.current?.focus({ preventScroll: true })
+  })
+  return {
+    onFocus: () => {
+      held.current = true
+    },
+    // React tells of no blur while it takes elements away.
+    onBlur: () => {
+      held.current = false
+    },
+  }
 }
 
 function PlacedRow(props: ResultsProps & { index: number; withDay: boolean }) {
@@ -149,6 +169,8 @@ function useWindow(props: ResultsProps) {
     bringIntoView(frame, block.start + (place % blockRows) * rowPx)
     // What is open or wrapped above it in its block has moved it further down.
     frame.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' })
+    // Keys of the page move here from anywhere: from then on a screen reader reads the lines.
+    if (document.activeElement === document.body) frame.focus({ preventScroll: true })
   })
   const { selectedId, place } = selection
   useEffect(() => {
