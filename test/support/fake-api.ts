@@ -336,7 +336,8 @@ function histogramAnswer(script: Script, asked: URLSearchParams): object {
   const by = asked.get('by') ?? 'level'
   for (const record of records) {
     const { time } = record
-    const value = String(record[by] ?? '')
+    const named = record[by]
+    const value = typeof named === 'string' ? named : ''
     const startMs = Math.floor(Date.parse(time) / intervalMs) * intervalMs
     const {
       start,
