@@ -139,7 +139,7 @@ describe.skipIf(browser === null)('who may see what', () => {
     for (const path of ['/hosts', '/collectors', '/boards', '/charts', '/charts?name=shop.requests']) {
       await using dashboard = await open(path)
       await dashboard.page.getByText(title).waitFor()
-      await dashboard.page.getByText('in the words of the server').first().waitFor()
+      await dashboard.page.locator('.notice', { hasText: 'in the words of the server' }).waitFor()
       expect(dashboard.faults).toEqual([])
     }
   })

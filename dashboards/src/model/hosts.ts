@@ -1,7 +1,7 @@
 import type { ApiCheck, ApiHost, ApiTier, HostState } from '../api/hosts.ts'
 
 /** The worst first. */
-export const HOST_STATES = [
+const HOST_STATES = [
   'silent',
   'missing',
   'fail',
@@ -57,7 +57,7 @@ const rank = (state: string) => {
 export const tierName = (name: string) => (name === '' ? 'no tier' : name)
 
 /** Worst first, then by name. */
-export function byState(one: ApiHost, other: ApiHost): number {
+function byState(one: ApiHost, other: ApiHost): number {
   return rank(one.state) - rank(other.state) || compareNames(one.host, other.host)
 }
 

@@ -110,7 +110,7 @@ export function Combo<Option extends ComboOption>(props: ComboProps<Option>) {
               </li>
             ))}
         </ul>
-        {note !== '' && <p className="hint">{note}</p>}
+        {open && note !== '' && <p className="hint">{note}</p>}
       </div>
     </div>
   )

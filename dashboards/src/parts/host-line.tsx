@@ -51,7 +51,7 @@ export function HostTile({ host, now }: { host: ApiHost; now: number }) {
 }
 
 /** A share of 1, as a bar and in words. */
-export function Share({ label, share }: { label: string; share: number | null }) {
+function Share({ label, share }: { label: string; share: number | null }) {
   const high = share !== null && share >= HIGH_SHARE
   return (
     <span

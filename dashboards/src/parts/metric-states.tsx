@@ -65,7 +65,7 @@ function FirstMetric() {
       </p>
       <pre className="sample">echo 'shop.orders:1|c|#env:prod' | nc -u -w1 127.0.0.1 8125</pre>
       <p>From Node, with hot-shots and its default options:</p>
-      <pre className="sample">{`import StatsD from 'hot-shots'\nnew StatsD().increment('shop.orders', { env: 'prod' })`}</pre>
+      <pre className="sample">{`const StatsD = require('hot-shots')\nnew StatsD().increment('shop.orders', { env: 'prod' })`}</pre>
     </Message>
   )
 }
