@@ -80,6 +80,19 @@ export async function readPortions(
   await eachDocument(reading, take, { query: within(portions, []) })
 }
 
+/** Start of the oldest point of a portion; null: there is none. */
+export async function firstStart(
+  { elastic, indices, signal }: Reading,
+  portion: SitePortion,
+): Promise<number | null> {
+  const body = { size: 1, sort: ['@timestamp'], _source: ['@timestamp'], query: within([portion], []) }
+  return await atOneMoment({ elastic, logs: indices, signal }, async (ask) => {
+    const [first] = (await ask(body)).hits
+    const source = first?._source as unknown as Pick<PointDocument, '@timestamp'> | undefined
+    return source?.['@timestamp'] ?? null
+  })
+}
+
 async function eachDocument(
   { elastic, indices, signal }: Reading,
   take: (document: PointDocument) => void,

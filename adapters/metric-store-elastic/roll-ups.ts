@@ -2,8 +2,8 @@ import { messageOf } from '../../core/errors.ts'
 import { addUp, slotStart } from '../../core/metrics/kept.ts'
 import type { KeptPoint } from '../../core/metrics/kept.ts'
 import { ROLL_UP_MS } from '../../core/metrics/types.ts'
-import type { MetricRetention, Series } from '../../core/metrics/types.ts'
-import type { Clock, Logger } from '../../core/ports.ts'
+import type { MetricResolution, MetricRetention, Series } from '../../core/metrics/types.ts'
+import type { Clock, Logger, TimeRange } from '../../core/ports.ts'
 import { coalesced } from '../store-elastic/cas-documents.ts'
 import type { CasDocuments } from '../store-elastic/cas-documents.ts'
 import type { Elastic } from '../store-elastic/elastic.ts'
@@ -13,7 +13,7 @@ import type { Refresher } from '../store-elastic/refresher.ts'
 import type { Slots } from '../store-elastic/slots.ts'
 import { documentOf, pointOf, seriesOf } from './documents.ts'
 import type { PointDocument } from './documents.ts'
-import { readPortions } from './reading.ts'
+import { firstStart, readPortions } from './reading.ts'
 import type { SitePortion } from './reading.ts'
 import { slotOfPoint } from './slots.ts'
 
@@ -68,7 +68,7 @@ const EVERY_MS = 10_000
 const GRACE_MS = 20_000
 const BULK_DOCUMENTS = 2_000
 /** Of a site that was away, so much is rolled up at a time. */
-const MINUTES_AT_ONCE = 10
+const SLOTS_AT_ONCE = 10
 /** Late points may be of many minutes, and all points of those are in memory. */
 const SLOTS_READ_AT_ONCE = 60
 
@@ -105,16 +105,26 @@ export function createRollUps(parts: RollUpParts): RollUps {
   async function rollDue(site: string, rollUp: RollUp, untilMs: number): Promise<void> {
     const widthMs = ROLL_UP_MS[rollUp]
     const dueMs = slotStart(untilMs, widthMs)
-    for (;;) {
-      const fromMs = cursorOf(site, rollUp)?.doneMs
-      if (fromMs === undefined || fromMs >= dueMs) return
+    let doneMs = cursorOf(site, rollUp)?.doneMs ?? dueMs
+    if (doneMs >= dueMs) return
+    await move(site, rollUp, { begunMs: dueMs, doneMs })
+    while (doneMs < dueMs) {
       signal.throwIfAborted()
-      const toMs = Math.min(dueMs, fromMs + (rollUp === 'minute' ? MINUTES_AT_ONCE : 1) * widthMs)
-      await move(site, rollUp, { begunMs: toMs, doneMs: fromMs })
-      const slotsMs = Array.from({ length: (toMs - fromMs) / widthMs }, (_, at) => fromMs + at * widthMs)
+      const fromMs = await firstSlot(site, rollUp, { fromMs: doneMs, toMs: dueMs })
+      doneMs = Math.min(dueMs, fromMs + SLOTS_AT_ONCE * widthMs)
+      const slotsMs = Array.from({ length: (doneMs - fromMs) / widthMs }, (_, at) => fromMs + at * widthMs)
       await roll(parts, { site, rollUp, slotsMs }, signal)
-      await move(site, rollUp, { begunMs: toMs, doneMs: toMs })
+      await move(site, rollUp, { begunMs: dueMs, doneMs })
     }
+  }
+
+  /** After a long pause most slots are empty: the first that is not, or the end. */
+  async function firstSlot(site: string, rollUp: RollUp, range: TimeRange): Promise<number> {
+    const widthMs = ROLL_UP_MS[rollUp]
+    if (range.toMs - range.fromMs <= SLOTS_AT_ONCE * widthMs) return range.fromMs
+    const portion = { resolution: sourceOf(rollUp), range, sites: { only: [site] } }
+    const firstMs = await firstStart({ elastic: parts.elastic, indices: parts.names.all, signal }, portion)
+    return slotStart(firstMs ?? range.toMs, widthMs)
   }
 
   async function move(site: string, rollUp: RollUp, to: Cursor): Promise<void> {
@@ -202,6 +212,11 @@ interface Slot {
   points: number
 }
 
+/** What a roll-up is made of. */
+function sourceOf(rollUp: RollUp): MetricResolution {
+  return rollUp === 'minute' ? 'raw' : 'minute'
+}
+
 /** Rolls up everything in these slots, and makes it searchable. */
 async function roll(
   parts: RollUpParts,
@@ -222,7 +237,7 @@ async function rollSome(
   { indices, signal }: { indices: Set<string>; signal: AbortSignal },
 ): Promise<void> {
   const widthMs = ROLL_UP_MS[rollUp]
-  const resolution = rollUp === 'minute' ? 'raw' : 'minute'
+  const resolution = sourceOf(rollUp)
   const found = new Map<string, Slot>()
   const portions = slotsMs.map((fromMs): SitePortion => {
     return { resolution, range: { fromMs, toMs: fromMs + widthMs }, sites: { only: [site] } }

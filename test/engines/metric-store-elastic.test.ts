@@ -2,10 +2,12 @@ import { openElasticMetricStore } from '../../adapters/metric-store-elastic.ts'
 import { metricStoreContract } from '../contracts/metric-store.ts'
 import { elasticOptions, removeIndices, withRealTimers } from '../support/elastic-under-test.ts'
 import { describeWithElasticsearch } from '../support/engines/under-test.ts'
-import { RETENTION } from '../support/metric-store-under-test.ts'
+import { RETENTION, type MakeMetricStore } from '../support/metric-store-under-test.ts'
+
+const RUNS = 4
 
 describeWithElasticsearch('the Elasticsearch store of metrics', () => {
-  metricStoreContract('Elasticsearch', async ({ clock, retention = RETENTION, seriesMax = 100_000 }) => {
+  const make: MakeMetricStore = async ({ clock, retention = RETENTION, seriesMax = 100_000 }) => {
     const options = { ...elasticOptions({ clock: withRealTimers(clock) }), retention, seriesMax }
     let store = await openElasticMetricStore(options)
     return {
@@ -20,5 +22,6 @@ describeWithElasticsearch('the Elasticsearch store of metrics', () => {
         await removeIndices(options.prefix)
       },
     }
-  })
+  }
+  metricStoreContract('Elasticsearch', make, { runs: RUNS })
 })

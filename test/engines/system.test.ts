@@ -11,5 +11,6 @@ describeWithEngines('over Kafka and Elasticsearch', async () => {
   await import('../system/hard-lines.test.ts')
   await import('../system/http-collector.test.ts')
   await import('../system/import.test.ts')
+  await import('../system/statsd.test.ts')
   await import('../system/disk-full.test.ts')
 })
