@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 
 const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const SERIOUS: readonly string[] = ['serious', 'critical']
 
 interface AxeResults {
   readonly violations: readonly {
@@ -13,12 +14,31 @@ interface AxeResults {
   }[]
 }
 
-/** What axe finds on a page that is serious or worse, a line each. */
-export async function seriousFindings(page: Page): Promise<readonly string[]> {
+export interface Findings {
+  /** What keeps people from using the page, a line each. */
+  readonly serious: readonly string[]
+  /** The rest. */
+  readonly minor: readonly string[]
+}
+
+/** What axe finds on a page as it stands; `rules`: only these. */
+export async function findings(page: Page, rules: readonly string[] = []): Promise<Findings> {
   // As a script of the debugger, which the page's content policy does not hold for.
-  await page.evaluate(source)
-  const results = (await page.evaluate('axe.run()')) as AxeResults
-  return results.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, help, nodes }) => nodes.map(({ html }) => `${id} (${help}): ${html.slice(0, 160)}`))
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(source)
+  const options = { resultTypes: ['violations'], ...(rules.length > 0 && { runOnly: rules }) }
+  const { violations } = (await page.evaluate(`axe.run(${JSON.stringify(options)})`)) as AxeResults
+  const told = (wanted: boolean) =>
+    violations
+      .filter(({ impact }) => SERIOUS.includes(impact ?? '') === wanted)
+      .flatMap(({ id, help, nodes }) =>
+        nodes.map(
+          ({ html, failureSummary = '' }) => `${id} (${help}): ${html.slice(0, 160)} ${failureSummary}`,
+        ),
+      )
+  return { serious: told(true), minor: told(false) }
+}
+
+/** What axe finds on a page that is serious or worse. */
+export async function seriousFindings(page: Page): Promise<readonly string[]> {
+  return (await findings(page)).serious
 }

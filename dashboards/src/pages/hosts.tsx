@@ -62,7 +62,13 @@ function Hosts({ answer, view, session, stale, onChange }: PartProps & { session
   const [selected, setSelected] = useState(view.open)
   const matching = useMemo(() => matchHosts(answer.hosts, view), [answer, view])
   const open = view.open === null ? null : (answer.hosts.find((host) => hostKey(host) === view.open) ?? null)
-  const close = () => onChange({ open: null }, { replace: true })
+
+  function close() {
+    onChange({ open: null }, { replace: true })
+    // What had the focus goes away with the panel.
+    document.querySelector<HTMLElement>('.host-list')?.focus()
+  }
+
   useShortcuts({ Escape: () => (view.open === null ? setSelected(null) : close()) })
   // The browser's Back opens another host, and the list follows.
   useEffect(() => {

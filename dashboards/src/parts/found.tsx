@@ -1,5 +1,6 @@
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import type { Question } from '../api.ts'
+import { useKeptFocus } from '../hooks/use-kept-focus.ts'
 import { useShortcuts } from '../hooks/use-shortcuts.ts'
 import { useMedia } from '../hooks/use-media.ts'
 import { useStored } from '../hooks/use-stored.ts'
@@ -32,6 +33,8 @@ export function Found(props: FoundProps) {
   const [over, setOver] = useState(false)
   const [wrap, setWrap] = useStored('wrap', ['off', 'on'])
   const [exporting, setExporting] = useState(false)
+  const panel = useRef<HTMLDivElement>(null)
+  const focusHandlers = useKeptFocus(panel)
   // Where there is no room for both, the fields lie over the lines and go away again.
   const shown = narrow ? over : kept === 'shown'
   const show = (next: boolean) => (narrow ? setOver(next) : keep(next ? 'shown' : 'hidden'))
@@ -52,7 +55,15 @@ export function Found(props: FoundProps) {
           onWrap={() => setWrap(wrap === 'on' ? 'off' : 'on')}
           onExport={() => setExporting(true)}
         />
-        <div id={PANEL_ID} className="panel-frame" role="tabpanel" aria-labelledby={tabId(view.tab)}>
+        <div
+          ref={panel}
+          id={PANEL_ID}
+          className="panel-frame"
+          role="tabpanel"
+          aria-labelledby={tabId(view.tab)}
+          tabIndex={-1}
+          {...focusHandlers}
+        >
           {view.tab === 'lines' && <Lines {...props} wrap={wrap === 'on'} />}
           {view.tab === 'patterns' && <Patterns {...{ question, stale, nowMs, actions }} />}
           {view.tab === 'top' && <Top {...{ question, stale, nowMs, actions }} field={view.field} />}

@@ -1,5 +1,6 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { useCallback, useEffect, useEffectEvent, useRef, type ReactNode, type RefObject } from 'react'
+import { useCallback, useEffect, useEffectEvent, useRef, type ReactNode } from 'react'
+import { useKeptFocus } from '../hooks/use-kept-focus.ts'
 import { useMedia } from '../hooks/use-media.ts'
 import type { RecordActions } from '../hooks/use-record-actions.ts'
 import type { Selection } from '../hooks/use-selection.ts'
@@ -86,24 +87,6 @@ export function Results(props: ResultsProps) {
       </div>
     </div>
   )
-}
-
-/** When what has the focus in there goes away, such as a line that closes, the frame takes it. */
-function useKeptFocus(frame: RefObject<HTMLElement | null>) {
-  const held = useRef(false)
-  useEffect(() => {
-    if (held.current && document.activeElement === document.body)
-      frame.current?.focus({ preventScroll: true })
-  })
-  return {
-    onFocus: () => {
-      held.current = true
-    },
-    // React tells of no blur while it takes elements away.
-    onBlur: () => {
-      held.current = false
-    },
-  }
 }
 
 function PlacedRow(props: ResultsProps & { index: number; withDay: boolean }) {
