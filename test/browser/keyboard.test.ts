@@ -20,7 +20,7 @@ interface Focus {
 
 /** Where the keyboard is, and whether a person can see it. */
 async function focus(page: Page): Promise<Focus> {
-  return (await page.evaluate(`(() => {
+  return await page.evaluate<Focus>(`(() => {
     const element = document.activeElement ?? document.body
     const ringed = (one) => {
       if (one === null) return false
@@ -33,7 +33,7 @@ async function focus(page: Page): Promise<Focus> {
       // A field's frame may show it for the field.
       shown: element.matches(':focus-visible') && (ringed(element) || ringed(element.closest('.query-field'))),
     }
-  })()`)) as Focus
+  })()`)
 }
 
 /** Expects the keyboard on something that is seen; its name. */

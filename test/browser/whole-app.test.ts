@@ -51,7 +51,7 @@ afterAll(async () => {
   workspace[Symbol.dispose]()
 })
 
-const linkOf = ({ output }: Program) => /http:\/\/\S+#code=[\w-]+/.exec(output())?.[0] ?? ''
+const linkOf = (of: Program) => /http:\/\/\S+#code=[\w-]+/.exec(of.output())?.[0] ?? ''
 
 /** What an app on this host sends with hot-shots and its default options, but for the port. */
 async function sendFromApp(): Promise<void> {

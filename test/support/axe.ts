@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 
 const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-const SERIOUS: readonly string[] = ['serious', 'critical']
+const SERIOUS = new Set<string | null>(['serious', 'critical'])
 
 interface AxeResults {
   readonly violations: readonly {
@@ -26,19 +26,14 @@ export async function findings(page: Page, rules: readonly string[] = []): Promi
   // As a script of the debugger, which the page's content policy does not hold for.
   if (!(await page.evaluate("'axe' in window"))) await page.evaluate(source)
   const options = { resultTypes: ['violations'], ...(rules.length > 0 && { runOnly: rules }) }
-  const { violations } = (await page.evaluate(`axe.run(${JSON.stringify(options)})`)) as AxeResults
+  const { violations } = await page.evaluate<AxeResults>(`axe.run(${JSON.stringify(options)})`)
   const told = (wanted: boolean) =>
     violations
-      .filter(({ impact }) => SERIOUS.includes(impact ?? '') === wanted)
+      .filter(({ impact }) => SERIOUS.has(impact) === wanted)
       .flatMap(({ id, help, nodes }) =>
         nodes.map(
           ({ html, failureSummary = '' }) => `${id} (${help}): ${html.slice(0, 160)} ${failureSummary}`,
         ),
       )
   return { serious: told(true), minor: told(false) }
-}
-
-/** What axe finds on a page that is serious or worse. */
-export async function seriousFindings(page: Page): Promise<readonly string[]> {
-  return (await findings(page)).serious
 }
