@@ -181,7 +181,8 @@ export async function readNames(
         query: within(portions, []),
         aggs: { names: { composite, aggs: { series } } },
       })
-      const { buckets, after_key: next } = aggregations['names'] as NameBuckets
+      // Without any index there is nothing that was added up.
+      const { buckets, after_key: next } = (aggregations['names'] ?? { buckets: [] }) as NameBuckets
       for (const { key, series: count } of buckets) {
         if (isNameFor(key.name, prefix)) found.push({ ...key, series: count.value })
       }
