@@ -23,6 +23,8 @@ const durationText = duration(RETENTION_MS_MIN)
 const RETENTION_CLASSES_MAX = 32
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of the token as 64 hex digits')
 
+/** A series has 32 at most, also those that an application sends. */
+const STATSD_TAGS_MAX = 16
 /** Roll-ups of a minute are made of whole points. */
 const FLUSH_MS = [1_000, 5_000, 10_000, 30_000, 60_000]
 
@@ -141,7 +143,13 @@ const statsdSchema = z
     lateMax: duration(1_000)
       .default('10m')
       .describe('A metric that brings a time may be this old; older ones count as lost.'),
-    tags: z.record(word, z.string().max(200)).default({}).describe('Added to every series.'),
+    tags: z
+      .record(word, z.string().max(200))
+      .refine((tags) => Object.keys(tags).length <= STATSD_TAGS_MAX, {
+        message: `expected at most ${STATSD_TAGS_MAX} tags`,
+      })
+      .default({})
+      .describe('Added to every series.'),
   })
   .refine(({ flush }) => FLUSH_MS.includes(parseDuration(flush)), {
     message: '`flush`: expected 1s, 5s, 10s, 30s or 60s',
