@@ -19,14 +19,11 @@ import { QueryBar } from '../parts/query-bar.tsx'
 import { ProblemBanner } from '../parts/states.tsx'
 import './search.css'
 
-/** The page: a question on top, what is missing from its answer below it, then the answer. */
-export function SearchPage({ session }: { session: Session }) {
+/** What is asked, what was found, and what is looked at of it. */
+function useSearchPage(nowMs: number) {
   const [view, change] = useView()
   const [turn, setTurn] = useState(0)
-  const nowMs = useNow(1000)
   const [scrolledAway, onScrolledAway] = useState(false)
-  const [gapsOpen, setGapsOpen] = useState(false)
-  const [helpOpen, setHelpOpen] = useState(false)
   const [around, setAround] = useState<LogRecord | null>(null)
   const [held, onHold] = useState(false)
   const selection = useSelection()
@@ -36,8 +33,21 @@ export function SearchPage({ session }: { session: Session }) {
   const question = useFixedQuestion(found, view.q, view.live)
   const pattern = useMemo(() => highlighter(view.q), [view.q])
   const actions = useRecordActions(view.q, change, setAround)
-  const { problem } = found
   useSelectionKeys(selection, found.rows, view.tab === 'lines')
+  const follow = { paused, held, onHold, onScrolledAway }
+  const asked = { view, turn, question, pattern }
+  return { change, setTurn, found, asked, follow, selection, actions, around, setAround }
+}
+
+/** The page: a question on top, what is missing from its answer below it, then the answer. */
+export function SearchPage({ session }: { session: Session }) {
+  const nowMs = useNow(1000)
+  const [gapsOpen, setGapsOpen] = useState(false)
+  const [helpOpen, setHelpOpen] = useState(false)
+  const page = useSearchPage(nowMs)
+  const { change, setTurn, found, asked, follow, selection, actions, around, setAround } = page
+  const { view, turn, question, pattern } = asked
+  const { problem } = found
 
   const onRun = () => setTurn((before) => before + 1)
   const onWiden = () => change({ range: widen(view.range, nowMs) })
@@ -66,22 +76,9 @@ export function SearchPage({ session }: { session: Session }) {
         onZoomOut={onWiden}
       />
       <Found
-        {...{
-          found,
-          view,
-          question,
-          nowMs,
-          paused,
-          held,
-          onHold,
-          selection,
-          pattern,
-          actions,
-          onScrolledAway,
-          onWiden,
-        }}
+        {...{ found, view, question, nowMs, selection, pattern, actions, onWiden, ...follow }}
         subject={`${turn}${askedKey(view)}`}
-        onFollow={() => onHold(false)}
+        onFollow={() => follow.onHold(false)}
         onTab={(tab) => change({ tab })}
         onShowGaps={() => setGapsOpen(true)}
         onClear={() => change({ q: '' })}
