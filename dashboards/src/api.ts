@@ -177,7 +177,7 @@ async function call<Answer>(
   try {
     return (await response.json()) as Answer
   } catch (error) {
-    if (signal.aborted) throw error
+    if (signal.aborted && isAbort(error)) throw error
     throw unreachable()
   }
 }

@@ -26,8 +26,9 @@ export function createQueryClient(): QueryClient {
   })
 }
 
+/** Only a refusal in the server's own words is final. */
 function mayPass(error: unknown): boolean {
-  return error instanceof Problem && error.retryable && (error.status < 400 || error.status >= 429)
+  return !(error instanceof Problem) || (error.retryable && (error.status < 400 || error.status >= 429))
 }
 
 /** What the server asks for, or a doubling wait: half fixed, half chance (0 to 1). */

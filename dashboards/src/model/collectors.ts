@@ -121,8 +121,7 @@ function measured(row: Omit<CollectorRow, 'problems'>): readonly string[] {
   return said.filter((problem) => problem !== null)
 }
 
-const sumOf = (by: Readonly<Record<string, number>>) =>
-  Object.values(by).reduce((sum, one) => sum + one, 0)
+const sumOf = (by: Readonly<Record<string, number>>) => Object.values(by).reduce((sum, one) => sum + one, 0)
 
 /** '120 kernel, 3 malformed' */
 export function writeReasons(by: Readonly<Record<string, number>>): string {

@@ -22,6 +22,7 @@ test.each([
   { name: 'an answer', error: null, nextMs: 1000 },
   { name: 'nobody answered: seldom, so that it can recover', error: problem(0), nextMs: 2000 },
   { name: 'too many: when the server says', error: problem(429, { retryAfterS: 9 }), nextMs: 9000 },
+  { name: 'an answer that was cut off', error: new DOMException('late', 'TimeoutError'), nextMs: 2000 },
   { name: 'unavailable', error: problem(503), nextMs: 2000 },
   { name: 'refused: never', error: problem(403), nextMs: false },
   { name: 'a query that cannot be read: never', error: problem(400), nextMs: false },
