@@ -1,7 +1,7 @@
 import { createBatcher } from '../../collectors/batcher.ts'
 import { createStatsdServer } from '../../collectors/statsd/server.ts'
 import { systemClock } from '../../core/clock.ts'
-import { parseConfig } from '../../core/config.ts'
+import { parseConfig, type StatsdConfig } from '../../core/config.ts'
 import { decodeMetricLines, seriesKey } from '../../core/metrics/wire.ts'
 import type { MetricPoint } from '../../core/metrics/types.ts'
 import type { Logger, Metrics } from '../../core/ports.ts'
@@ -32,9 +32,10 @@ export interface StatsdResult {
 
 const DESTINATION = 'd'
 
-export async function startStatsd(yaml = '', { port = 0 } = {}): Promise<StatsdUnderTest> {
+/** `more`: what no configuration can say, or what it says otherwise. */
+export async function startStatsd(yaml = '', more: Partial<StatsdConfig> = {}): Promise<StatsdUnderTest> {
   const { collector } = parseConfig(yaml === '' ? null : yaml, {})
-  const config = { ...collector, host: 'web-1', statsd: { ...collector.statsd, port } }
+  const config = { ...collector, host: 'web-1', statsd: { ...collector.statsd, port: 0, ...more } }
   const spool = createMemorySpool([DESTINATION])
   const announced: string[] = []
   const logged: string[] = []

@@ -12,8 +12,8 @@ const NOW_MS = Date.UTC(2026, 0, 1)
 const running: StatsdUnderTest[] = []
 const until = (holds: () => void) => vi.waitFor(holds, { interval: 5, timeout: 10_000 })
 
-async function start(yaml = '', port = 0): Promise<StatsdUnderTest> {
-  const statsd = await startStatsd(yaml, { port })
+async function start(...options: Parameters<typeof startStatsd>): Promise<StatsdUnderTest> {
+  const statsd = await startStatsd(...options)
   running.push(statsd)
   return statsd
 }
@@ -82,7 +82,7 @@ test('a port that is taken is told once, and everything else goes on', async () 
   other.bind(0, '127.0.0.1')
   await once(other, 'listening')
   const { port } = other.address()
-  const { server, announced, logged, finish } = await start('', port)
+  const { server, announced, logged, finish } = await start('', { port })
   expect(server.status()).toMatchObject({
     port: null,
     problem: expect.stringContaining(`cannot take statsd on udp 127.0.0.1:${port}`) as string,
@@ -96,8 +96,8 @@ test('a port that is taken is told once, and everything else goes on', async () 
 })
 
 test('a thread that cannot run is a problem that is told, and nothing waits for it', async () => {
-  const tags = Array.from({ length: 40 }, (_, index) => `t${index}: v`).join(', ')
-  const { server, logged } = await start(`collector: { statsd: { tags: { ${tags} } } }`)
+  const tags = Object.fromEntries(Array.from({ length: 40 }, (_, index) => [`t${index}`, 'v']))
+  const { server, logged } = await start('', { tags })
   expect(server.status()).toMatchObject({ port: null, problem: expect.stringContaining('tags') as string })
   expect(logged).toContainEqual(expect.stringContaining('the thread of statsd failed'))
   server.take('a:1|c')
