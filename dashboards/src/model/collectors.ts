@@ -33,15 +33,15 @@ const SPOOL_SHARE_MAX = 0.5
 const BEHIND_BYTES_MAX = 16 * 1024 ** 2
 const SKEW_MAX_MS = 2_000
 
-/** Both answers as one table; hosts without a collector's report and collectors without a host are rows, too. */
+/** Both answers as one table; collectors without a host are rows, too. */
 export function collectorRows(
   hosts: readonly ApiHost[],
   collectors: readonly ApiCollector[],
   nowMs: number,
 ): readonly CollectorRow[] {
-  const known = new Map(
-    collectors.map((collector) => [`${collector.site}/${collector.collector}`, collector]),
-  )
+  // An import is a stream of its own in the ledger, and no collector.
+  const real = collectors.filter(({ kind }) => kind !== 'records')
+  const known = new Map(real.map((collector) => [`${collector.site}/${collector.collector}`, collector]))
   const told = hosts.flatMap((host) => {
     const { status = null } = host
     if (status === null) return []

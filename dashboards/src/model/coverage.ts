@@ -140,9 +140,11 @@ function mergeSite(one: SiteCoverage, other: SiteCoverage): SiteCoverage {
   }
 }
 
-/** The same hole seen a moment apart: its end moves on while it lasts. */
+/** The same hole seen a moment apart: its end moves on while it lasts, and the range that cuts it off moves on, too. */
 function sameGap(one: Gap, other: Gap): boolean {
-  return one.reason === other.reason && one.host === other.host && one.fromMs === other.fromMs
+  if (one.reason !== other.reason || one.host !== other.host) return false
+  const overlap = one.fromMs < other.toMs && other.fromMs < one.toMs
+  return one.fromMs === other.fromMs || (overlap && one.records === other.records)
 }
 
 export function answered(site: SiteCoverage): boolean {

@@ -19,8 +19,9 @@ const rows = collectorRows(hosts, collectors, nowMs)
 
 test('a collector is one row, whoever knows of it', () => {
   expect(rows).toHaveLength(29)
-  const importer: ApiCollector = { ...(collectors[0] as ApiCollector), collector: 'importer', host: 'ci' }
-  const more = collectorRows(hosts, [importer], nowMs)
+  const untold: ApiCollector = { ...(collectors[0] as ApiCollector), collector: 'untold', host: 'ci' }
+  const imported: ApiCollector = { ...untold, collector: 'import', kind: 'records' }
+  const more = collectorRows(hosts, [untold, imported], nowMs)
   expect(more).toHaveLength(30)
   expect(more.at(-1)).toMatchObject({ host: 'ci', version: null, behindBytes: null })
 })

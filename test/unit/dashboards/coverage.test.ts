@@ -111,6 +111,15 @@ describe('several answers on one page', () => {
     expect(both?.sites[0]?.gapsTotal).toBe(2)
   })
 
+  test('a gap that the start of the range cuts off is one, also where the range has moved on', () => {
+    const cut = (ms: number) => ({ ...LOST, from: iso(FROM + ms) })
+    const one = coverageOf(answer({ eu: site({ gaps: [cut(0)] }) }))
+    const moved = coverageOf(answer({ eu: site({ gaps: [cut(35)] }) }))
+    const another = coverageOf(answer({ eu: site({ gaps: [{ ...cut(35), records: 7 }] }) }))
+    expect(combineCoverage([one, moved])?.sites[0]?.gaps).toHaveLength(1)
+    expect(combineCoverage([one, another])?.sites[0]?.gaps).toHaveLength(2)
+  })
+
   test('the status of a site that failed once stays', () => {
     const failed = coverageOf(answer({ eu: site({ status: 'timeout', complete: false }) }))
     expect(combineCoverage([good, failed])?.sites[0]?.status).toBe('timeout')
