@@ -160,7 +160,7 @@ function createStore(parts: Parts): Omit<MetricStore, 'close'> {
       await readPoints(reading, { selection: query, portions: asked, sketches }, (document) =>
         fold.series(document.series, () => seriesOf(document))?.add(pointOf(document), true),
       )
-      return { ...fold.result(), resolution, oldestMs }
+      return { ...(await fold.result(signal)), resolution, oldestMs, damaged: [] }
     },
     async names({ prefix, range, limit }, signal) {
       const { portions: asked } = await portions(range, 'hour', signal)

@@ -2,10 +2,10 @@ import { messageOf, ServiceError } from '../core/errors.ts'
 import { createBatchKeys, type BatchKeys } from '../core/metrics/batch-keys.ts'
 import { compileSelection, isNameFor, listNames, listTags } from '../core/metrics/discovery.ts'
 import { createFold } from '../core/metrics/fold.ts'
-import { metricOldestMs, portionsOf, resolutionFor } from '../core/metrics/resolutions.ts'
+import { metricOldestMs, portionsOf, resolutionFor, type Portion } from '../core/metrics/resolutions.ts'
 import { createSeriesLimit, type SeriesLimit } from '../core/metrics/series-limit.ts'
 import type { MetricResolution, MetricRetention, MetricStoreStats } from '../core/metrics/types.ts'
-import type { Clock, Fs, Logger, MetricStore } from '../core/ports.ts'
+import type { Clock, Fs, Logger, MetricStore, TimeRange } from '../core/ports.ts'
 import { createAppender, type Generation } from './metric-store-embedded/appender.ts'
 import { foldStock, seriesOfStock, type Stock } from './metric-store-embedded/asking.ts'
 import { readKeys } from './metric-store-embedded/block-format.ts'
@@ -75,9 +75,9 @@ async function prepare(options: EmbeddedMetricStoreOptions, signal: AbortSignal)
   const catalog = await openCatalog(fs, paths.catalog)
   await removeStrangers(fs, paths, catalog)
   const keys = createBatchKeys(catalog.state.keys)
-  const shelf = createShelf({ fs, paths, catalog, log })
+  const shelf = createShelf({ fs, paths, catalog, log, retention: options.retention })
   const disk = { fs, paths, catalog, log }
-  const frozen = [...(await replayJournals(disk, keys))]
+  const frozen = [...(await replayJournals({ ...disk, nowMs: clock.nowMs() }, keys))]
   const limit = createSeriesLimit(seriesMax)
   await countSeries(limit, { catalog, shelf, frozen, nowMs: clock.nowMs() })
   const gen = (frozen.at(-1)?.gen ?? catalog.state.sealedGen) + 1
@@ -116,7 +116,7 @@ function createStore(
   ground: Ground,
   { closing, release }: { closing: AbortController; release: () => Promise<void> },
 ): MetricStore {
-  const { retention, clock, limit, upkeep, shelf, keys, counts } = ground
+  const { retention, clock, limit, upkeep, shelf, keys, counts, catalog } = ground
   const oldestOf = (resolution: MetricResolution) => metricOldestMs(resolution, retention, clock.nowMs())
   const oldestOfAll = () => ({ raw: oldestOf('raw'), minute: oldestOf('minute'), hour: oldestOf('hour') })
   const appender = createAppender({
@@ -175,7 +175,7 @@ function createStore(
       const { portions, oldestMs } = portionsOf(query.range, resolution, oldestOfAll())
       const read = stock()
       await shelf.using(() => foldStock(read, { fold, name: query.name, portions }, signal))
-      return { ...fold.result(), resolution, oldestMs }
+      return { ...(await fold.result(signal)), resolution, oldestMs, damaged: damagedOf(catalog, portions) }
     },
     async names({ prefix, range, limit: namesMax }, signal) {
       assertOpen(signal)
@@ -210,6 +210,30 @@ function createStore(
       await release()
     },
   }
+}
+
+/** Where points are missing from what was read. Asked for after reading, which may find a damage. */
+function damagedOf({ state }: Catalog, portions: readonly Portion[]): readonly TimeRange[] {
+  const found = portions.flatMap(({ resolution, range }) =>
+    state.lost
+      .filter((part) => part.resolution === resolution)
+      .map((part) => ({
+        fromMs: Math.max(part.fromMs, range.fromMs),
+        toMs: Math.min(part.toMs, range.toMs),
+      })),
+  )
+  return joined(found.filter(({ fromMs, toMs }) => fromMs < toMs))
+}
+
+/** In order of their starts; those that overlap or touch together. */
+function joined(ranges: readonly TimeRange[]): readonly TimeRange[] {
+  const runs: TimeRange[] = []
+  for (const { fromMs, toMs } of ranges.toSorted((one, other) => one.fromMs - other.fromMs)) {
+    const last = runs.at(-1)
+    if (last === undefined || fromMs > last.toMs) runs.push({ fromMs, toMs })
+    else runs[runs.length - 1] = { fromMs: last.fromMs, toMs: Math.max(last.toMs, toMs) }
+  }
+  return runs
 }
 
 /** A table as it is now: rows that are added later are not seen. */

@@ -142,7 +142,7 @@ export function createMemoryMetricStore({
           }
         }
       }
-      return { ...fold.result(), resolution, oldestMs }
+      return { ...(await fold.result(signal)), resolution, oldestMs, damaged: [] }
     },
     async names({ prefix, range, limit: namesMax }, signal) {
       open(signal)

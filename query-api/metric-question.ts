@@ -88,18 +88,43 @@ const FLUSH_GRACE_MS = 2_000
 export function missingMetrics(judging: Judging) {
   const toWholeFlush = missingNames(judging)
   const { config, range } = judging
-  return (judged: SiteCompleteness, { oldestMs, resolution }: Kept): SiteCompleteness => {
+  return (judged: SiteCompleteness, { oldestMs, resolution, damaged }: Kept): SiteCompleteness => {
+    const gaps = damaged.map(damageGap)
     // The clock goes on between the question and the look into the store.
-    if (oldestMs === null || oldestMs <= range.fromMs + flushMsOf(config)) return toWholeFlush(judged)
-    const remedy = resolution === 'hour' ? '' : '; a wider step may see more'
-    const detail = `points this narrow are kept no longer${remedy}`
-    const gap: Gap = { reason: 'purged', fromMs: range.fromMs, toMs: Math.min(oldestMs, range.toMs), detail }
-    const gaps = [...judged.gaps, gap].toSorted(moreUseful).slice(0, GAPS_LISTED_MAX)
-    return { complete: false, completeToMs: null, gaps, gapsTotal: judged.gapsTotal + 1 }
+    if (oldestMs !== null && oldestMs > range.fromMs + flushMsOf(config)) {
+      const remedy = resolution === 'hour' ? '' : '; a wider step may see more'
+      const detail = `points this narrow are kept no longer${remedy}`
+      gaps.push({ reason: 'purged', fromMs: range.fromMs, toMs: Math.min(oldestMs, range.toMs), detail })
+    }
+    return toWholeFlush(withGaps(judged, { gaps, fromMs: range.fromMs }))
   }
 }
 
-type Kept = Pick<MetricAnswer, 'oldestMs' | 'resolution'>
+type Kept = Pick<MetricAnswer, 'oldestMs' | 'resolution' | 'damaged'>
+
+function damageGap({ fromMs, toMs }: TimeRange): Gap {
+  return {
+    reason: 'lost',
+    fromMs,
+    toMs,
+    detail: 'points lost with a damaged file of the metric store, which was put aside',
+  }
+}
+
+/** Nothing is complete from the start of the first gap on. `fromMs`: the start of the answer. */
+function withGaps(
+  judged: SiteCompleteness,
+  { gaps, fromMs }: { readonly gaps: readonly Gap[]; readonly fromMs: number },
+): SiteCompleteness {
+  if (gaps.length === 0) return judged
+  const toMs = Math.min(judged.completeToMs ?? -Infinity, ...gaps.map((gap) => gap.fromMs))
+  return {
+    complete: false,
+    completeToMs: toMs > fromMs ? toMs : null,
+    gaps: [...judged.gaps, ...gaps].toSorted(moreUseful).slice(0, GAPS_LISTED_MAX),
+    gapsTotal: judged.gapsTotal + gaps.length,
+  }
+}
 
 /** What is missing from names and tags: what the ledger says, up to a whole flush. */
 export function missingNames({ config, range, nowMs }: Judging) {

@@ -6,7 +6,7 @@ import type { MetricPoint, Series } from '../../core/metrics/types.ts'
 import { seriesKey } from '../../core/metrics/wire.ts'
 import type { FramedFile } from '../store-embedded/framed-file.ts'
 import { encodeEntry } from './journal-entry.ts'
-import { createSlices } from './slices.ts'
+import { createSlices } from '../../core/slices.ts'
 import { draftRows, type Rows, type Table } from './table.ts'
 
 export interface MetricBatch {

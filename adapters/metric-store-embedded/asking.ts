@@ -7,7 +7,7 @@ import type { ReadFile, TimeRange } from '../../core/ports.ts'
 import { readGroup, readKeys, type Footer, type Group, type GroupEntry } from './block-format.ts'
 import type { BlockEntry } from './block-writer.ts'
 import type { Shelf } from './shelf.ts'
-import { createSlices } from './slices.ts'
+import { createSlices } from '../../core/slices.ts'
 import { pointAt, type Table } from './table.ts'
 
 /** What there is to read, as it was at one moment. */
@@ -102,7 +102,7 @@ interface GroupAsk {
 
 async function foldGroup({ ends, columns, sketch }: Group, { folds, range, pause }: GroupAsk): Promise<void> {
   const { startMs, stepMs, count, sum, min, max, last, lastMs } = columns
-  /** A fold keeps nothing of a point: one is enough for all. */
+  /** A fold keeps nothing of a point but its sketch: one is enough for all. */
   const point: { -readonly [Name in keyof KeptPoint]: KeptPoint[Name] } = {
     startMs: 0, stepMs: 0, count: 0, sum: 0, min: 0, max: 0, last: 0, lastMs: 0, sketch: null,
   } // prettier-ignore

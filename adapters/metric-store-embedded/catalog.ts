@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { ServiceError } from '../../core/errors.ts'
 import type { BatchKeysDocument } from '../../core/metrics/batch-keys.ts'
-import type { Fs } from '../../core/ports.ts'
+import type { MetricResolution } from '../../core/metrics/types.ts'
+import type { Fs, TimeRange } from '../../core/ports.ts'
 import { encodeFile, readIfThere, scanFrames } from '../store-embedded/framed-file.ts'
 import type { BlockEntry } from './block-writer.ts'
 
@@ -22,6 +23,13 @@ export interface CatalogState {
   readonly blocks: readonly BlockEntry[]
   /** Names of files in aside/. */
   readonly damaged: readonly string[]
+  /** What they held, until it would be gone anyway. */
+  readonly lost: readonly LostPart[]
+}
+
+/** Points of one width, all or some of which are lost. */
+export interface LostPart extends TimeRange {
+  readonly resolution: MetricResolution
 }
 
 export interface Paths {
@@ -57,7 +65,7 @@ export interface Catalog {
   change(next: (state: CatalogState) => CatalogState, changed?: () => void): Promise<void>
 }
 
-const EMPTY: CatalogState = { sealedGen: 0, nextId: 1, keys: [], blocks: [], damaged: [] }
+const EMPTY: CatalogState = { sealedGen: 0, nextId: 1, keys: [], blocks: [], damaged: [], lost: [] }
 
 /** Throws DATA_CORRUPT: without it nobody knows which files count. */
 export async function openCatalog(fs: Fs, path: string): Promise<Catalog> {
@@ -93,7 +101,7 @@ export async function openCatalog(fs: Fs, path: string): Promise<Catalog> {
 
 function parse(bytes: Buffer, path: string): CatalogState {
   const [payload] = scanFrames(bytes).payloads
-  if (payload !== undefined) return JSON.parse(payload.toString()) as CatalogState
+  if (payload !== undefined) return { ...EMPTY, ...(JSON.parse(payload.toString()) as Partial<CatalogState>) }
   const message = `the catalog of metrics fails its checksum: move its folder away to start with an empty one`
   throw new ServiceError('DATA_CORRUPT', message, { path })
 }

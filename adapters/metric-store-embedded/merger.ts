@@ -4,7 +4,7 @@ import type { ReadFile } from '../../core/ports.ts'
 import { pointsOf, readFooter, readGroup, type KeptSeries } from './block-format.ts'
 import { createBlockWriter, type BlockEntry } from './block-writer.ts'
 import { addUpSame, sorted, type Sealing } from './sealer.ts'
-import { createSlices } from './slices.ts'
+import { createSlices } from '../../core/slices.ts'
 
 /** Blocks of one resolution and slot that a question may have to read. */
 const BLOCKS_PER_SLOT_MAX = 8

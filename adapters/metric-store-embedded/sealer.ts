@@ -6,7 +6,7 @@ import { seriesOfKey } from '../../core/metrics/wire.ts'
 import type { Fs } from '../../core/ports.ts'
 import { createBlockWriter, type BlockEntry, type BlockWriter } from './block-writer.ts'
 import type { Catalog, Paths } from './catalog.ts'
-import { createSlices } from './slices.ts'
+import { createSlices } from '../../core/slices.ts'
 import { pointAt, type Table } from './table.ts'
 
 export interface Sealing {

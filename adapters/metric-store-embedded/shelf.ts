@@ -1,6 +1,8 @@
 import { basename, join } from 'node:path'
 import { asServiceError, messageOf } from '../../core/errors.ts'
 import { errorCode } from '../../core/fs.ts'
+import { metricSlotMs } from '../../core/metrics/resolutions.ts'
+import type { MetricRetention } from '../../core/metrics/types.ts'
 import type { Fs, Logger, ReadFile } from '../../core/ports.ts'
 import { readFooter, type Footer } from './block-format.ts'
 import type { BlockEntry } from './block-writer.ts'
@@ -24,11 +26,13 @@ export function createShelf({
   paths,
   catalog,
   log,
+  retention,
 }: {
   fs: Fs
   paths: Paths
   catalog: Catalog
   log: Logger
+  retention: MetricRetention
 }): Shelf {
   /** The ones used last are at the end. */
   const footers = new Map<number, Footer>()
@@ -52,15 +56,18 @@ export function createShelf({
     return footer
   }
 
-  async function putAside({ id, resolution, slotMs }: BlockEntry, error: unknown): Promise<void> {
+  async function putAside(block: BlockEntry, error: unknown): Promise<void> {
+    const { id, resolution, slotMs, firstMs } = block
     const path = paths.block(id)
     const name = `${basename(path)}-${resolution}-${slotMs}`
     let isNew = false
     await catalog.change((state) => {
-      isNew = state.blocks.some((block) => block.id === id)
+      isNew = state.blocks.some((other) => other.id === id)
       if (!isNew) return state
-      const blocks = state.blocks.filter((block) => block.id !== id)
-      return { ...state, blocks, damaged: [...state.damaged, name] }
+      const blocks = state.blocks.filter((other) => other.id !== id)
+      const toMs = slotMs + metricSlotMs(resolution, retention)
+      const lost = [...state.lost, { resolution, fromMs: firstMs, toMs }]
+      return { ...state, blocks, damaged: [...state.damaged, name], lost }
     })
     if (!isNew) return
     forget(id)

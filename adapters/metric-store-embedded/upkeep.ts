@@ -4,6 +4,7 @@ import { metricOldestMs } from '../../core/metrics/resolutions.ts'
 import type { Clock, Logger, ReadFile } from '../../core/ports.ts'
 import { readGroup } from './block-format.ts'
 import type { BlockEntry } from './block-writer.ts'
+import type { LostPart } from './catalog.ts'
 import { blocksToMerge, mergeBlocks } from './merger.ts'
 import { sealTable, type Sealing } from './sealer.ts'
 import type { Shelf } from './shelf.ts'
@@ -62,9 +63,14 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     const isGone = ({ resolution, slotMs }: BlockEntry) =>
       slotMs < metricOldestMs(resolution, retention, nowMs)
     keys.forget(nowMs - retention.raw)
+    const isOver = ({ resolution, toMs }: LostPart) => toMs <= metricOldestMs(resolution, retention, nowMs)
     const gone = catalog.state.blocks.filter(isGone)
-    if (gone.length === 0) return
-    await catalog.change((state) => ({ ...state, blocks: state.blocks.filter((block) => !isGone(block)) }))
+    if (gone.length === 0 && !catalog.state.lost.some(isOver)) return
+    await catalog.change((state) => ({
+      ...state,
+      blocks: state.blocks.filter((block) => !isGone(block)),
+      lost: state.lost.filter((part) => !isOver(part)),
+    }))
     await shelf.removeFiles(gone)
   }
 

@@ -1,8 +1,8 @@
 import { ServiceError } from '../errors.ts'
-import { createDistribution, type Distribution } from '../sketch/distribution.ts'
-import { createMembers, type Members } from '../sketch/members.ts'
+import { createSlices } from '../slices.ts'
 import { isNewer, keptOf, slotStart, type KeptPoint } from './kept.ts'
 import { compileTagFilters } from './match.ts'
+import { createSketchSums, type SketchSum, type SketchSums } from './sketch-sums.ts'
 import { METRIC_KINDS, METRIC_LINES_MAX } from './types.ts'
 import type { MetricAggregate, MetricAnswer, MetricKind, MetricLine, MetricPoint } from './types.ts'
 import type { MetricQuery, Series } from './types.ts'
@@ -12,7 +12,7 @@ const PERCENTILES = { p50: 0.5, p75: 0.75, p90: 0.9, p95: 0.95, p99: 0.99, p999:
 
 /** Which kind offers which aggregates, and what it is asked for by default. What each means: `aggregateOf` below. */
 export const AGGREGATES_OF = {
-  /** `rate`: increments a second; `sum`: all increments; `count`: how often something was added. */
+  /** `rate`: increments a second, of a point that is wider than the step a second of the point; `sum`: all increments; `count`: how often something was added. */
   counter: { default: 'rate', all: ['rate', 'sum', 'count'] },
   /** `sum` adds up over the series, each with its newest value in the step; the others are over all values. */
   gauge: { default: 'avg', all: ['avg', 'min', 'max', 'last', 'sum', 'count'] },
@@ -34,7 +34,7 @@ export const STEPS_PER_QUERY_MAX = 2_000_000
 
 /** Takes the points of one series. */
 export interface SeriesFold {
-  /** Points outside of the range are left out; `whole` says that they are taken all the same, as part of a wider one. */
+  /** Keeps nothing of the point but its sketch. Points outside of the range are left out; `whole` says that they are taken all the same, as part of a wider one. */
   add(point: KeptPoint, whole?: boolean): void
 }
 
@@ -49,21 +49,25 @@ export interface Fold {
   series(key: string, series: () => Series): SeriesFold | null
   /** For one point at a time. */
   add(point: MetricPoint): void
-  result(): Pick<MetricAnswer, 'lines' | 'linesTotal' | 'series' | 'scanned'>
+  /** Lets others work in between. Rejects with the signal's reason. */
+  result(signal?: AbortSignal): Promise<Pick<MetricAnswer, 'lines' | 'linesTotal' | 'series' | 'scanned'>>
 }
 
-interface Step {
+interface Step extends SketchSum {
   readonly startMs: number
   count: number
   sum: number
+  /** What `rate` divides by the width of the step. */
+  rated: number
   min: number
   max: number
   last: number
   lastMs: number
   /** Of every series of a gauge, by its key. */
   lasts: Map<string, { last: number; lastMs: number }> | null
-  sketch: Distribution | Members | null
 }
+
+type Width = Pick<MetricQuery, 'stepMs'>
 
 interface Line {
   readonly tags: Readonly<Record<string, string>>
@@ -99,6 +103,11 @@ export function createFold(query: MetricQuery, max: typeof QUERY_MAX = QUERY_MAX
   const known = new Map<string, SeriesFold | null>()
   const lines = new Map<string, Line>()
   const needsPercentiles = query.aggregates.some((name) => name in PERCENTILES)
+  const sketches = createSketchSums()
+
+  function sketched(kind: MetricKind): 'set' | 'distribution' | null {
+    return kind === 'set' || (kind === 'distribution' && needsPercentiles) ? kind : null
+  }
 
   function lineOf({ kind, tags }: Series): Line {
     const values = by.map((tag) => (Object.hasOwn(tags, tag) ? (tags[tag] ?? '') : ''))
@@ -115,17 +124,18 @@ export function createFold(query: MetricQuery, max: typeof QUERY_MAX = QUERY_MAX
     const found = steps.get(startMs)
     if (found !== undefined) return found
     budget.spend('steps')
-    const sketch = kind === 'set' ? createMembers() : null
     const step: Step = {
       startMs,
       count: 0,
       sum: 0,
+      rated: 0,
       min: Infinity,
       max: -Infinity,
       last: 0,
       lastMs: -Infinity,
       lasts: kind === 'gauge' && query.aggregates.includes('sum') ? new Map() : null,
-      sketch: kind === 'distribution' && needsPercentiles ? createDistribution() : sketch,
+      encoded: null,
+      open: null,
     }
     steps.set(startMs, step)
     return step
@@ -134,9 +144,11 @@ export function createFold(query: MetricQuery, max: typeof QUERY_MAX = QUERY_MAX
   function createSeries(key: string, series: Series): SeriesFold {
     let line: Line | null = null
     let step: Step | null = null
+    const { kind } = series
+    const ofSketches = sketched(kind)
     return {
       add(point, whole = false) {
-        const { startMs } = point
+        const { startMs, sketch } = point
         if (!whole && (startMs < range.fromMs || startMs >= range.toMs)) return
         if (line === null) {
           line = lineOf(series)
@@ -145,7 +157,8 @@ export function createFold(query: MetricQuery, max: typeof QUERY_MAX = QUERY_MAX
         budget.spend('points')
         const stepStartMs = slotStart(startMs, stepMs)
         if (step?.startMs !== stepStartMs) step = stepOf(line, stepStartMs)
-        addPoint(step, point)
+        addPoint(step, point, { kind, stepMs })
+        if (sketch !== null && ofSketches !== null) sketches.add(step, sketch, ofSketches)
         if (step.lasts !== null && addLast(step.lasts, key, point)) budget.spend('steps')
       },
     }
@@ -163,30 +176,34 @@ export function createFold(query: MetricQuery, max: typeof QUERY_MAX = QUERY_MAX
   }
 
   return {
-    needsSketch: (kind) => kind === 'set' || (kind === 'distribution' && needsPercentiles),
+    needsSketch: (kind) => sketched(kind) !== null,
     series,
     add: (point) => series(seriesKey(point.series), () => point.series)?.add(keptOf(point)),
-    result() {
+    async result(signal) {
+      const pause = createSlices(signal)
       const found = [...lines.values()]
       checkKinds(query, new Set(found.map(({ kind }) => kind)))
       const { series: seriesRead, points } = budget.spent
       const sorted = found.toSorted((one, other) => compareTags(by, one, other)).slice(0, METRIC_LINES_MAX)
-      const shown = sorted.map((line) => answerOf(line, query))
+      const shown: MetricLine[] = []
+      for (const line of sorted) shown.push(await answerOf(line, query, { sketches, pause }))
       return { lines: shown, linesTotal: found.length, series: seriesRead, scanned: points }
     },
   }
 }
 
-function addPoint(step: Step, { count, sum, min, max, last, lastMs, sketch }: KeptPoint): void {
+function addPoint(step: Step, point: KeptPoint, { kind, stepMs }: Pick<Line, 'kind'> & Width): void {
+  const { count, sum, min, max, last, lastMs } = point
   step.count += count
   step.sum += sum
+  const total = kind === 'counter' ? sum : count
+  step.rated += point.stepMs > stepMs ? (total * stepMs) / point.stepMs : total
   if (min < step.min) step.min = min
   if (max > step.max) step.max = max
   if (isNewer(lastMs, last, step.lastMs, step.last)) {
     step.last = last
     step.lastMs = lastMs
   }
-  if (step.sketch !== null && sketch !== null) step.sketch.merge(sketch)
 }
 
 /** Whether it is the first of this series. */
@@ -205,25 +222,43 @@ function compareTags(by: readonly string[], one: Line, other: Line): number {
   return 0
 }
 
-function answerOf({ tags, kind, steps }: Line, { aggregates, stepMs }: MetricQuery): MetricLine {
-  const inOrder = [...steps.values()].toSorted((one, other) => one.startMs - other.startMs)
-  const valuesOf = (step: Step) => aggregates.map((name) => aggregateOf(name, { kind, step, stepMs }))
-  return { tags, kind, steps: inOrder.map((step) => ({ startMs: step.startMs, values: valuesOf(step) })) }
+interface Finishing {
+  readonly sketches: SketchSums
+  readonly pause: () => Promise<void> | undefined
+}
+
+/** Steps that are finished between two looks at the clock. */
+const STEPS_AT_ONCE = 256
+
+async function answerOf(
+  { tags, kind, steps }: Line,
+  { aggregates, stepMs }: MetricQuery,
+  { sketches, pause }: Finishing,
+): Promise<MetricLine> {
+  const inOrder = [...steps.values()].sort((one, other) => one.startMs - other.startMs)
+  const shown: MetricLine['steps'][number][] = []
+  for (const step of inOrder) {
+    if (shown.length % STEPS_AT_ONCE === 0) await pause()
+    const values = aggregates.map((name) => aggregateOf(name, step, { kind, stepMs, sketches }))
+    shown.push({ startMs: step.startMs, values })
+  }
+  return { tags, kind, steps: shown }
 }
 
 function aggregateOf(
   name: MetricAggregate,
-  { kind, step, stepMs }: { kind: MetricKind; step: Step; stepMs: number },
+  step: Step,
+  { kind, stepMs, sketches }: Pick<Line, 'kind'> & Width & Pick<Finishing, 'sketches'>,
 ): number | null {
-  const { count, sum, min, max, last, lasts, sketch } = step
+  const { count, sum, rated, min, max, last, lasts } = step
   switch (name) {
     case 'count':
-      return sketch !== null && 'estimate' in sketch ? sketch.estimate() : count
+      return kind === 'set' ? sketches.estimate(step) : count
     case 'sum':
       return lasts === null ? sum : [...lasts.values()].reduce((total, one) => total + one.last, 0)
     // Of the whole step, also where the range cuts it: the same step has the same rate in every question.
     case 'rate':
-      return (kind === 'counter' ? sum : count) / (stepMs / 1_000)
+      return rated / (stepMs / 1_000)
     case 'avg':
       return count > 0 ? sum / count : null
     case 'min':
@@ -238,7 +273,7 @@ function aggregateOf(
     case 'p95':
     case 'p99':
     case 'p999':
-      return sketch !== null && 'quantile' in sketch ? sketch.quantile(PERCENTILES[name]) : null
+      return sketches.quantile(step, PERCENTILES[name])
   }
 }
 

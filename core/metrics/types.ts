@@ -114,6 +114,8 @@ export interface MetricAnswer {
   readonly resolution: MetricResolution
   /** `raw` is gone for the start of the range, so it starts later, or a wider step would see more: the oldest time that the read points can have. */
   readonly oldestMs: number | null
+  /** Of the range: points of these times are missing, or some of them, because a file that held them is damaged. In order of their starts. */
+  readonly damaged: readonly TimeRange[]
 }
 
 export const METRIC_LINES_MAX = 1_000

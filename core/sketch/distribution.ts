@@ -15,6 +15,8 @@ export interface Distribution {
   add(value: number, weight?: number): void
   /** Adds everything of another one. Throws BATCH_MALFORMED, and changes nothing then. */
   merge(encoded: Uint8Array): void
+  /** Forgets everything, but keeps its room: cheaper than a new one. */
+  clear(): void
   /** The value of rank p × (count − 1), counted from 0, for p from 0 to 1; null: there is none. */
   quantile(p: number): number | null
   encode(): Uint8Array
@@ -78,13 +80,19 @@ export function createDistribution(encoded?: Uint8Array): Distribution {
     },
     merge(other) {
       readBins(other)
-      for (let i = 0; i < read.length; i++) {
-        const weight = read.weights[i] ?? 0
-        addToBins(i < read.above ? above : below, read.keys[i] ?? 0, weight)
-        count += weight
-      }
+      count += mergeRead(above, 0, read.above)
+      count += mergeRead(below, read.above, read.length)
       zero += read.zero
       count += read.zero
+    },
+    clear() {
+      for (const bins of [above, below]) {
+        bins.weights.fill(0, bins.keyMin - bins.offset, bins.keyMax - bins.offset + 1)
+        bins.keyMin = 0
+        bins.keyMax = -1
+      }
+      zero = 0
+      count = 0
     },
     quantile(p) {
       if (count === 0) return null
@@ -103,20 +111,33 @@ export function createDistribution(encoded?: Uint8Array): Distribution {
 }
 
 function addToBins(bins: Bins, key: number, weight: number): void {
-  const isEmpty = bins.keyMax < bins.keyMin
-  if (isEmpty || key > bins.keyMax || key < bins.keyMin) {
-    const keyMax = isEmpty ? key : Math.max(key, bins.keyMax)
-    const keyMin = Math.max(isEmpty ? key : Math.min(key, bins.keyMin), keyMax - BINS_MAX + 1)
-    reach(bins, keyMin, keyMax)
-  }
+  if (key > bins.keyMax || key < bins.keyMin) reach(bins, key, key)
   const index = Math.max(key, bins.keyMin) - bins.offset
   bins.weights[index] = (bins.weights[index] ?? 0) + weight
 }
 
-/** Makes room for keys of [keyMin, keyMax], at most BINS_MAX of them. What is lower is added to the lowest. */
-function reach(bins: Bins, keyMin: number, keyMax: number): void {
+/** Adds what was read, from one index to another. Gives the weight of it. */
+function mergeRead(bins: Bins, from: number, to: number): number {
+  if (from === to) return 0
+  reach(bins, read.keys[from] ?? 0, read.keys[to - 1] ?? 0)
+  const { weights, offset, keyMin } = bins
+  let total = 0
+  for (let i = from; i < to; i++) {
+    const weight = read.weights[i] ?? 0
+    const index = Math.max(read.keys[i] ?? 0, keyMin) - offset
+    weights[index] = (weights[index] ?? 0) + weight
+    total += weight
+  }
+  return total
+}
+
+/** Makes room for keys of [from, to], too. Of more than BINS_MAX what is lower is added to the lowest. */
+function reach(bins: Bins, from: number, to: number): void {
   const { weights, offset } = bins
-  const fits = keyMin >= offset && keyMax < offset + weights.length && keyMin <= bins.keyMin
+  const isEmpty = bins.keyMax < bins.keyMin
+  const keyMax = isEmpty ? to : Math.max(to, bins.keyMax)
+  const keyMin = Math.max(isEmpty ? from : Math.min(from, bins.keyMin), keyMax - BINS_MAX + 1)
+  const fits = keyMin >= offset && keyMax < offset + weights.length && (isEmpty || keyMin <= bins.keyMin)
   if (!fits) {
     const keys = keyMax - keyMin + 1
     const capacity = Math.min(BINS_MAX, 1 << (32 - Math.clz32(2 * keys + ROOM_MIN)))
@@ -275,17 +296,24 @@ function readBins(bytes: Uint8Array): void {
 function readSide(): void {
   const bins = readVarint()
   if (bins > BINS_MAX) throw malformed('too many bins')
-  for (let i = 0, before = -1; i < bins; i++) {
-    const gap = readVarint()
-    const code = before + 1 + Math.floor(gap / 2)
-    if (Math.abs(code - KEY_OFFSET) > KEY_MAX) throw malformed('a key is out of range')
+  const { bytes, keys, weights } = read
+  let code = -1
+  for (let i = 0; i < bins; i++) {
+    // Mostly a byte each: millions of bins are read for an answer.
+    const byte = bytes[read.at] ?? LONG
+    const gap = byte < LONG ? byte : readVarint()
+    if (byte < LONG) read.at++
+    code += 1 + Math.floor(gap / 2)
+    if (code > KEY_OFFSET + KEY_MAX || code < KEY_OFFSET - KEY_MAX) throw malformed('a key is out of range')
     const weight = gap % 2 === 0 ? 1 : readWeight()
     if (weight <= 0) throw malformed('a bin is empty')
-    read.keys[read.length] = code - KEY_OFFSET
-    read.weights[read.length++] = weight
-    before = code
+    keys[read.length] = code - KEY_OFFSET
+    weights[read.length++] = weight
   }
 }
+
+/** Bytes from here on are not the only one of their number. */
+const LONG = 128
 
 function readVarint(): number {
   let value = 0
@@ -299,7 +327,12 @@ function readVarint(): number {
 }
 
 function readWeight(): number {
-  if (read.bytes[read.at] !== FLOAT_MARK) {
+  const byte = read.bytes[read.at]
+  if (byte !== FLOAT_MARK) {
+    if (byte !== undefined && byte < LONG && byte % 2 === 0) {
+      read.at++
+      return byte / 2
+    }
     const doubled = readVarint()
     if (doubled % 2 === 1 || doubled > 2 * WEIGHT_MAX) throw malformed('a weight is wrong')
     return doubled / 2

@@ -27,6 +27,7 @@ export function metricStoreContract(name: string, make: MakeMetricStore, { runs 
   describe(`${name}: appending`, () => appending(make))
   describe(`${name}: adding up`, () => addingUp(make))
   describe(`${name}: aggregates`, () => aggregates(make))
+  describe(`${name}: rates of points wider than the step`, () => wideRates(make))
   describe(`${name}: selecting`, () => selecting(make))
   describe(`${name}: resolutions`, () => resolutions(make))
   describe(`${name}: retention`, () => retaining(make))
@@ -42,10 +43,10 @@ async function valuesOf(store: MetricStore, query: MetricQuery): Promise<(number
 }
 
 /** What the points mean, by the fold. */
-function meaning(points: readonly MetricPoint[], query: MetricQuery) {
+async function meaning(points: readonly MetricPoint[], query: MetricQuery) {
   const fold = createFold(query)
   for (const point of points) fold.add(point)
-  return fold.result()
+  return await fold.result()
 }
 
 function appending(make: MakeMetricStore): void {
@@ -258,6 +259,36 @@ function aggregates(make: MakeMetricStore): void {
   })
 }
 
+function wideRates(make: MakeMetricStore): void {
+  test.each([
+    { name: 'as wide as the step', stepMs: MINUTE_MS, rates: [2, 1] },
+    { name: 'narrower than the step', stepMs: 10 * MINUTE_MS, rates: [0.3] },
+    { name: 'wider than the step: it starts in one, and is of its own width', stepMs: 10_000, rates: [2, 1] },
+  ])('the rate of a point $name', async ({ stepMs, rates }) => {
+    await using made = await make({ clock: fakeClock() })
+    for (const kind of ['counter', 'distribution'] as const) {
+      const points = [120, 60].map((count, at) => {
+        const point = metricPoint({ kind, name: kind }, NOW_MS + at * MINUTE_MS, [1], MINUTE_MS)
+        return { ...point, count, sum: count }
+      })
+      await made.store.append(metricBatch(points), never)
+      const query = metricQuery({ range: today, name: kind, stepMs, aggregates: ['rate'] })
+      expect(await valuesOf(made.store, query)).toEqual(rates)
+    }
+  })
+
+  test('points of several widths in one step count each for their own', async () => {
+    await using made = await make({ clock: fakeClock() })
+    const points = [
+      metricPoint({ tags: { host: 'a' } }, NOW_MS, [120], MINUTE_MS),
+      metricPoint({ tags: { host: 'b' } }, NOW_MS, [50], 10_000),
+    ]
+    await made.store.append(metricBatch(points), never)
+    const query = metricQuery({ range: today, stepMs: 10_000, aggregates: ['rate'] })
+    expect(await valuesOf(made.store, query)).toEqual([2 + 5])
+  })
+}
+
 function selecting(make: MakeMetricStore): void {
   const hosts = ['web-1', 'web-2', 'db-1']
   const filled = async () => {
@@ -349,6 +380,7 @@ function selecting(make: MakeMetricStore): void {
       scanned: 0,
       resolution: 'minute',
       oldestMs: null,
+      damaged: [],
     })
     for (const range of [today, { fromMs: today.fromMs + 1, toMs: today.toMs + 1 }]) {
       const names = await made.store.names({ prefix: '', range, limit: 5 }, never)
@@ -387,7 +419,7 @@ function resolutions(make: MakeMetricStore): void {
       for (const stepMs of [MINUTE_MS, 10 * MINUTE_MS, HOUR_MS]) {
         const asked = ['sum', 'count', 'min', 'max', 'last', 'p50', 'p99'] as const
         const query = metricQuery({ range, stepMs, by: ['host'], aggregates: asked })
-        expect((await made.store.query(query, never)).lines).toEqual(meaning(points, query).lines)
+        expect((await made.store.query(query, never)).lines).toEqual((await meaning(points, query)).lines)
       }
     }
   })
@@ -609,7 +641,7 @@ function oracle(make: MakeMetricStore, numRuns: number): void {
           const points = batches.flatMap((batch) => batch.points)
           for (const query of queries) {
             const { lines, linesTotal } = await store.query(query, never)
-            const meant = meaning(points, query)
+            const meant = await meaning(points, query)
             expect({ lines, linesTotal }).toEqual({ lines: meant.lines, linesTotal: meant.linesTotal })
           }
         },

@@ -230,6 +230,52 @@ describe('damage', () => {
     await next.close()
   })
 
+  /** A closed store with sealed points of two slots of ten minutes, which are an hour apart. */
+  async function sealedTwice() {
+    const fs = createPowerLossFs()
+    const clock = createFakeClock({ nowMs: NOW_MS })
+    const store = await open(fs, clock)
+    for (const at of [0, HOUR_MS]) {
+      await store.append(
+        metricBatch([metricPoint({}, NOW_MS + at), metricPoint({}, NOW_MS + at + MINUTE_MS)]),
+        never,
+      )
+      await clock.advance(11 * MINUTE_MS)
+      await sealedBy(fs)
+    }
+    await store.close()
+    return fs
+  }
+
+  test('of a block is said by the answers over its time, from the first on and after a restart', async () => {
+    const fs = await sealedTwice()
+    const slotAt = (fromMs: number) => ({ fromMs, toMs: fromMs + 10 * MINUTE_MS })
+    const first = slotAt(NOW_MS)
+    const second = slotAt(NOW_MS + HOUR_MS)
+    const clock = createFakeClock({ nowMs: NOW_MS + 2 * HOUR_MS })
+    let store = await open(fs, clock)
+    const damagedIn = async (slot: typeof first, stepMs = 10_000) => {
+      const asked = { fromMs: slot.fromMs - MINUTE_MS, toMs: slot.toMs + MINUTE_MS }
+      return (await store.query(metricQuery({ range: asked, stepMs }), never)).damaged
+    }
+    expect(await damagedIn(first)).toEqual([])
+    // The oldest block is the raw one of the first slot.
+    const ids = (await fs.list(`${DIR}/blocks`)).map(Number)
+    fs.damage(`${DIR}/blocks/${Math.min(...ids)}`, 12)
+    for (let time = 0; time < 2; time += 1) {
+      expect(await damagedIn(first)).toEqual([first])
+      expect(await damagedIn(first)).toEqual([first])
+      expect(await damagedIn(second)).toEqual([])
+      expect(await damagedIn(first, MINUTE_MS)).toEqual([])
+      await store.close()
+      store = await open(fs, clock)
+    }
+    await clock.advance(RETENTION.raw)
+    await store.purge()
+    expect(await damagedIn(first)).toEqual([])
+    await store.close()
+  })
+
   test('of the footer and a missing file are damage, too', async () => {
     const fs = await sealed()
     const [first = '', second = ''] = await fs.list(`${DIR}/blocks`)
@@ -253,6 +299,8 @@ describe('damage', () => {
     const next = await open(fs)
     expect(await sums(next)).toEqual([1, 1, 1])
     expect((await next.stats()).damaged).toEqual([`journal-${journal}`])
+    const { damaged } = await next.query(metricQuery({ range, stepMs: HOUR_MS }), never)
+    expect(damaged).toEqual([{ fromMs: NOW_MS, toMs: NOW_MS + 1 }])
     await next.close()
   })
 

@@ -357,6 +357,30 @@ describe('what is missing', () => {
     expect((await ask({ name: 'shop.orders', from: 'now-3d', to: 'now-2d' })).meta.complete).toBe(true)
   })
 
+  test('points of a damaged file are a gap', async () => {
+    const { ask, metricStore } = await createShop({ completeness: judged({}) })
+    const { query } = metricStore
+    const damaged = [{ fromMs: NOW_MS - 30 * MINUTE, toMs: NOW_MS - 20 * MINUTE }]
+    metricStore.query = async (asked, signal) => ({ ...(await query(asked, signal)), damaged })
+    const { meta } = await ask({ name: 'shop.orders' })
+    expect(meta).toMatchObject({
+      complete: false,
+      completeTo: '2026-11-21T11:30:00.000Z',
+      sites: {
+        'eu-1': {
+          gaps: [
+            {
+              reason: 'lost',
+              from: '2026-11-21T11:30:00.000Z',
+              to: '2026-11-21T11:40:00.000Z',
+              detail: 'points lost with a damaged file of the metric store, which was put aside',
+            },
+          ],
+        },
+      },
+    })
+  })
+
   test('losses of the range and of the asked hosts are told by reason and by host', async () => {
     const { ask, metricStore } = await createShop()
     const lost = (sum: number, reason: string, more: object = {}) =>

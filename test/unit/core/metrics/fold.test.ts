@@ -4,14 +4,15 @@ import { AGGREGATES_OF, createFold } from '../../../../core/metrics/fold.ts'
 import { addUp, keptOf, rollUp, type KeptPoint } from '../../../../core/metrics/kept.ts'
 import { METRIC_AGGREGATES, METRIC_KINDS } from '../../../../core/metrics/types.ts'
 import type { MetricAggregate, MetricPoint, MetricQuery } from '../../../../core/metrics/types.ts'
+import { createDistribution } from '../../../../core/sketch/distribution.ts'
 import { metricPoint, metricQuery } from '../../../support/metric-store-under-test.ts'
 
 const range = { fromMs: 0, toMs: 3_600_000 }
 
-function answer(points: readonly MetricPoint[], query: Partial<MetricQuery> = {}) {
+async function answer(points: readonly MetricPoint[], query: Partial<MetricQuery> = {}) {
   const fold = createFold(metricQuery({ range, ...query }))
   for (const point of points) fold.add(point)
-  return fold.result()
+  return await fold.result()
 }
 
 describe('the table of aggregates', () => {
@@ -23,30 +24,36 @@ describe('the table of aggregates', () => {
     }
   })
 
-  test('says what a query may ask, before there is any point if the kind is named', () => {
+  test('says what a query may ask, before there is any point if the kind is named', async () => {
     for (const kind of METRIC_KINDS) {
       const known: readonly string[] = AGGREGATES_OF[kind].all
       const ask = (name: MetricAggregate) => answer([metricPoint({ kind }, 0)], { kind, aggregates: [name] })
-      for (const name of AGGREGATES_OF[kind].all) expect(ask(name).lines).toHaveLength(1)
+      for (const name of AGGREGATES_OF[kind].all) expect((await ask(name)).lines).toHaveLength(1)
       for (const name of METRIC_AGGREGATES.filter((one) => !known.includes(one)))
-        expect(() => ask(name)).toThrow(`a ${kind} has no ${name}`)
+        await expect(ask(name)).rejects.toThrow(`a ${kind} has no ${name}`)
     }
   })
 })
 
 describe('a fold', () => {
-  test('does not depend on the order of the points', () => {
+  test('does not depend on the order of the points', async () => {
+    const kinds = fc.constantFrom(...METRIC_KINDS)
     const somePoint = fc
       .record({
         host: fc.constantFrom('a', 'b'),
         step: fc.nat(30),
         values: fc.array(fc.integer({ min: -50, max: 50 }), { minLength: 1, maxLength: 3 }),
       })
-      .map(({ host, step, values }) => metricPoint({ kind: 'gauge', tags: { host } }, step * 10_000, values))
-    fc.assert(
-      fc.property(fc.array(somePoint), fc.boolean(), (points, split) => {
-        const query = { aggregates: AGGREGATES_OF.gauge.all, by: split ? ['host'] : [] }
-        expect(answer(points.toReversed(), query)).toEqual(answer(points, query))
+      .map(({ host, step, values }) => ({ host, startMs: step * 10_000, values }))
+    await fc.assert(
+      fc.asyncProperty(fc.array(somePoint), kinds, fc.boolean(), async (some, kind, split) => {
+        const points = some.map(({ host, startMs, values }) =>
+          metricPoint({ kind, tags: { host } }, startMs, values),
+        )
+        const query = { aggregates: AGGREGATES_OF[kind].all, by: split ? ['host'] : [] }
+        const inOrder = points.toSorted((one, other) => one.startMs - other.startMs)
+        expect(await answer(points, query)).toEqual(await answer(inOrder, query))
+        expect(await answer(points.toReversed(), query)).toEqual(await answer(inOrder, query))
       }),
     )
   })
@@ -75,13 +82,37 @@ describe('a fold', () => {
     { name: 'a step of 0', query: { stepMs: 0 } },
     { name: 'a step that is not whole', query: { stepMs: 0.5 } },
     { name: 'no aggregate', query: { aggregates: [] } },
-  ])('$name is BAD_REQUEST', ({ query }) => {
-    expect(() => answer([], query)).toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }))
+  ])('$name is BAD_REQUEST', async ({ query }) => {
+    await expect(answer([], query)).rejects.toThrow(expect.objectContaining({ code: 'BAD_REQUEST' }))
   })
 
-  test('a tag called __proto__ or constructor is a tag like others', () => {
+  test('stops when the one who asked has gone away', async () => {
+    const fold = createFold(metricQuery({ range }))
+    fold.add(metricPoint({}, 0))
+    await expect(fold.result(AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone')
+  })
+
+  test('a percentile is of all values of a step, however often it is come back to', async () => {
+    const someValues = fc.array(fc.integer({ min: 1, max: 1_000 }), { minLength: 1, maxLength: 4 })
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.tuple(fc.nat(3), someValues), { minLength: 1 }), async (course) => {
+        const points = course.map(([step, values]) =>
+          metricPoint({ kind: 'distribution' }, step * 60_000, values),
+        )
+        const { lines } = await answer(points, { aggregates: ['p50', 'p99'] })
+        for (const { startMs, values } of lines[0]?.steps ?? []) {
+          const all = createDistribution()
+          for (const point of points.filter((one) => one.startMs === startMs))
+            if (point.sketch !== null) all.merge(point.sketch)
+          expect(values).toEqual([all.quantile(0.5), all.quantile(0.99)])
+        }
+      }),
+    )
+  })
+
+  test('a tag called __proto__ or constructor is a tag like others', async () => {
     const tags = Object.fromEntries([['__proto__', 'x']])
-    const { lines } = answer([metricPoint({ tags }, 0), metricPoint({}, 0)], {
+    const { lines } = await answer([metricPoint({ tags }, 0), metricPoint({}, 0)], {
       by: ['__proto__', 'constructor'],
     })
     expect(lines.map((line) => Object.entries(line.tags))).toEqual([
