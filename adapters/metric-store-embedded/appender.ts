@@ -127,6 +127,7 @@ export function createAppender(options: AppenderOptions) {
       const current = await generation()
       const prepared = await prepare(batches, current)
       if (prepared.length === 0) return
+      await current.table.reserve(prepared.reduce((sum, { rows }) => sum + rows.length, 0))
       await current.journal.append(prepared.map(({ payload }) => payload))
       for (const { waiting, rows, seriesWritten } of prepared) {
         current.table.add(rows)

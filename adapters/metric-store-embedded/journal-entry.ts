@@ -1,6 +1,7 @@
 import { promisify } from 'node:util'
 import { constants, zstdCompress, zstdDecompressSync } from 'node:zlib'
 import type { BatchKey } from '../../core/ledger/types.ts'
+import { createSlices } from '../../core/slices.ts'
 import { noNumbers, type Rows, type Table } from './table.ts'
 
 /**
@@ -29,20 +30,22 @@ const HEAD_AT = 4
 const ZSTD_LEVEL = 1
 const compress = promisify(zstdCompress)
 
+/** Lets others work in between. */
 export async function encodeEntry(
   { key, atMs, rows }: JournalEntry,
   { firstSeries, keys }: Pick<Head, 'firstSeries' | 'keys'>,
 ): Promise<Buffer> {
   const hasSketches = rows.sketches.some((sketch) => sketch !== null)
-  const head: Head = {
+  const head: Omit<Head, 'keys'> = {
     key,
     atMs,
     firstSeries,
-    keys,
     rows: rows.length,
     ...(hasSketches ? { sketches: rows.sketches.map((sketch) => sketch?.length ?? -1) } : {}),
   }
-  const headBytes = Buffer.from(JSON.stringify(head))
+  const pause = createSlices()
+  const headBytes = await headBytesOf(head, keys, pause)
+  await pause()
   const length = Buffer.alloc(HEAD_AT)
   length.writeUInt32LE(headBytes.length)
   const columns = [rows.series, ...Object.values(rows.numbers)].map((column) =>
@@ -53,8 +56,28 @@ export async function encodeEntry(
   return compress(bytes, { params: { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL } })
 }
 
+/** Keys that become JSON at once: a hundred thousand would take the event loop fifty milliseconds. */
+const KEYS_AT_ONCE = 4_096
+
+async function headBytesOf(
+  head: Omit<Head, 'keys'>,
+  keys: readonly string[],
+  pause: () => Promise<void> | undefined,
+): Promise<Buffer> {
+  const parts = [Buffer.from(`${JSON.stringify(head).slice(0, -1)},"keys":[`)]
+  for (let at = 0; at < keys.length; at += KEYS_AT_ONCE) {
+    await pause()
+    const some = JSON.stringify(keys.slice(at, at + KEYS_AT_ONCE)).slice(1, -1)
+    parts.push(Buffer.from(at === 0 ? some : `,${some}`))
+  }
+  return Buffer.concat([...parts, Buffer.from(']}')])
+}
+
 /** Puts an entry into the table of its generation. Entries come in the order in which they were written. */
-export function replayEntry(payload: Buffer, table: Table): Pick<JournalEntry, 'key' | 'atMs'> {
+export async function replayEntry(
+  payload: Buffer,
+  table: Table,
+): Promise<Pick<JournalEntry, 'key' | 'atMs'>> {
   const bytes = zstdDecompressSync(payload)
   let at = HEAD_AT + bytes.readUInt32LE(0)
   const head = JSON.parse(bytes.toString('utf8', HEAD_AT, at)) as Head
@@ -69,6 +92,7 @@ export function replayEntry(payload: Buffer, table: Table): Pick<JournalEntry, '
   for (const column of Object.values(numbers)) fill(column)
   const lengths = head.sketches ?? Array.from({ length: rows }, () => -1)
   const sketches = lengths.map((length) => (length < 0 ? null : Uint8Array.from(take(length))))
+  await table.reserve(rows)
   table.add({ length: rows, series, numbers, sketches })
   return { key: head.key, atMs: head.atMs }
 }

@@ -42,7 +42,7 @@ async function replay(
   const pause = createSlices()
   for (const payload of payloads) {
     await pause()
-    const { key, atMs } = replayEntry(payload, table)
+    const { key, atMs } = await replayEntry(payload, table)
     keys.add(key, atMs)
   }
   if (damagedBytes > 0) {

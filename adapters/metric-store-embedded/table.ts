@@ -1,5 +1,6 @@
 import type { KeptPoint } from '../../core/metrics/kept.ts'
 import type { MetricPoint, Series } from '../../core/metrics/types.ts'
+import { createSlices } from '../../core/slices.ts'
 
 /** Points of a table are sealed when there are more: 60 bytes each in memory. */
 export const TABLE_POINTS_MAX = 500_000
@@ -32,6 +33,9 @@ export interface Table {
   readonly known: WeakMap<Series, number>
   /** … given when it has none. */
   numberOf(key: string): number
+  /** Makes room for so many more rows. Lets others work in between, but nobody may add rows meanwhile. */
+  reserve(rows: number): Promise<void>
+  /** There is room for them. */
   add(rows: Rows): void
 }
 
@@ -90,17 +94,6 @@ export function createTable(gen: number): Table {
   let length = 0
   let sketchBytes = 0
 
-  function grow(needed: number): void {
-    if (needed <= series.length) return
-    const capacity = Math.max(needed, series.length * 2)
-    const moreSeries = new Uint32Array(capacity)
-    moreSeries.set(series)
-    series = moreSeries
-    const more = noNumbers(capacity)
-    for (const name of NUMBERS) more[name].set(numbers[name])
-    numbers = more
-  }
-
   return {
     gen,
     keys,
@@ -119,8 +112,23 @@ export function createTable(gen: number): Table {
       known.set(key, keys.length)
       return keys.push(key) - 1
     },
+    async reserve(rows) {
+      const needed = length + rows
+      if (needed <= series.length) return
+      const capacity = Math.max(needed, series.length * 2)
+      const pause = createSlices()
+      const moreSeries = new Uint32Array(capacity)
+      moreSeries.set(series)
+      const more = noNumbers(0)
+      for (const name of NUMBERS) {
+        await pause()
+        more[name] = new Float64Array(capacity)
+        more[name].set(numbers[name])
+      }
+      series = moreSeries
+      numbers = more
+    },
     add(rows) {
-      grow(length + rows.length)
       series.set(rows.series, length)
       for (const name of NUMBERS) numbers[name].set(rows.numbers[name], length)
       for (const sketch of rows.sketches) {

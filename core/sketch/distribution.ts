@@ -34,6 +34,8 @@ export const BINS_MAX = 2_048
  * One value takes four bytes, each further one a byte or two.
  */
 const VERSION = 1
+/** Bytes from here on are not the only one of their number. */
+const LONG = 128
 const FLOAT_MARK = 1
 /** Makes every key of a double positive: they are between −35,500 and 35,500. */
 const KEY_OFFSET = 1 << 16
@@ -203,7 +205,6 @@ function writeRuns(out: Uint8Array, start: number, codes: Codes, side: number, s
   const step = isAbove ? 1 : -1
   const first = isAbove ? side : side - 1
   const floor = count === 0 ? 0 : Math.abs(sorted[isAbove ? codes.length - 1 : 0] ?? 0) - BINS_MAX + 1
-  // Mostly below 128 bins, whose number takes a byte: written behind the bins, which move in the rare other case.
   let at = start + 1
   let bins = 0
   for (let i = 0, before = -1; i < count; bins++) {
@@ -213,26 +214,34 @@ function writeRuns(out: Uint8Array, start: number, codes: Codes, side: number, s
     at = writeBin(out, at, code - before - 1, (i - from) * Math.abs(signed))
     before = code
   }
-  if (bins < 128) {
+  return writeCount(out, { start, at, bins })
+}
+
+function writeBins(out: Uint8Array, start: number, { weights, offset, keyMin, keyMax }: Bins): number {
+  let filled = 0
+  let at = start + 1
+  for (let key = keyMin, before = -1 - KEY_OFFSET; key <= keyMax; key++) {
+    const weight = weights[key - offset] ?? 0
+    if (weight <= 0) continue
+    at = writeBin(out, at, key - before - 1, weight)
+    before = key
+    filled++
+  }
+  return writeCount(out, { start, at, bins: filled })
+}
+
+/** The number of bins, before them. Mostly below 128 and a byte, for which they leave room; they move in the rare other case. */
+function writeCount(
+  out: Uint8Array,
+  { start, at, bins }: { start: number; at: number; bins: number },
+): number {
+  if (bins < LONG) {
     out[start] = bins
     return at
   }
   out.copyWithin(start + 2, start + 1, at)
   writeVarint(out, start, bins)
   return at + 1
-}
-
-function writeBins(out: Uint8Array, start: number, { weights, offset, keyMin, keyMax }: Bins): number {
-  let filled = 0
-  for (let key = keyMin; key <= keyMax; key++) if ((weights[key - offset] ?? 0) > 0) filled++
-  let at = writeVarint(out, start, filled)
-  for (let key = keyMin, before = -1 - KEY_OFFSET; key <= keyMax; key++) {
-    const weight = weights[key - offset] ?? 0
-    if (weight <= 0) continue
-    at = writeBin(out, at, key - before - 1, weight)
-    before = key
-  }
-  return at
 }
 
 function writeBin(out: Uint8Array, at: number, gap: number, weight: number): number {
@@ -311,9 +320,6 @@ function readSide(): void {
     weights[read.length++] = weight
   }
 }
-
-/** Bytes from here on are not the only one of their number. */
-const LONG = 128
 
 function readVarint(): number {
   let value = 0
