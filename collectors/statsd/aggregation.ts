@@ -3,6 +3,7 @@ import { ServiceError } from '../../core/errors.ts'
 import { LOST_METRIC } from '../../core/metrics/types.ts'
 import { TAGS_MAX } from '../../core/metrics/wire.ts'
 import { createAmendments, type Amendments } from './amendments.ts'
+import { unchained } from './chain.ts'
 import { createInterval, ROW, type Interval } from './intervals.ts'
 import { createLineWriter } from './line-writer.ts'
 import { createLosses } from './losses.ts'
@@ -118,6 +119,8 @@ export interface AggregationOptions {
   readonly onServiceCheck: (check: StatsdServiceCheck) => void
 }
 
+/** Longer lines are not looked at for being a chain: a name, some values. */
+const CHAIN_BYTES_MAX = 1_500
 /** Series without news for so long leave; gauges later, because what is added to a gauge (`+1`) needs its last value. */
 export const SERIES_IDLE_MS = 600_000
 export const GAUGE_IDLE_MS = 3_600_000
@@ -160,7 +163,19 @@ export function createAggregation(options: AggregationOptions): Aggregation {
       }
       at = parseLine(bytes, at, end, line)
       if (line.problem === '') takeMetric(bytes, from, at)
-      else losses.badLine(bytes, from, at, line.problem)
+      else takeChain(bytes, from, at, line.problem)
+    }
+  }
+
+  function takeChain(bytes: Uint8Array, from: number, to: number, problem: string): void {
+    const chain =
+      to - from > CHAIN_BYTES_MAX ? null : unchained(Buffer.from(bytes.subarray(from, to)).toString('latin1'))
+    if (chain === null) return losses.badLine(bytes, from, to, problem)
+    for (const text of chain) {
+      const one = Buffer.from(text, 'latin1')
+      parseLine(one, 0, one.length, line)
+      if (line.problem === '') takeMetric(one, 0, one.length)
+      else losses.badLine(one, 0, one.length, line.problem)
     }
   }
 

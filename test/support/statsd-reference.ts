@@ -22,6 +22,13 @@ const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
 const KINDS: Record<string, MetricKind> = { c: 'counter', g: 'gauge', s: 'set' }
 const RESERVED = ['site', 'host', 'tier']
 
+/** `a:1|c:2|ms` → `a:1|c`, `a:2|ms`; [] for what is no chain. */
+function chainOf(raw: string): string[] {
+  const [name = '', ...bits] = raw.split(':')
+  const areBits = bits.every((bit) => /^[^|\r]+\|(c|g|s|ms|h|d)(\|@[^|\r]+)?\r?$/.test(bit))
+  return name === '' || !areBits ? [] : bits.map((bit) => `${name}:${bit}`)
+}
+
 export function createStatsdReference(options: {
   flushMs: number
   lateMaxMs: number
@@ -56,7 +63,9 @@ export function createStatsdReference(options: {
       rates.every((rate) => rate >= 1e-9 && rate <= 1) &&
       times.every((time) => time >= 0 && time <= 253_402_300_799)
     if (!isGood) {
-      lost.malformed++
+      const chain = chainOf(raw)
+      if (chain.length < 2) lost.malformed++
+      else chain.forEach(takeLine)
       return
     }
     const canBeTimed = kind === 'counter' || kind === 'gauge'

@@ -88,6 +88,21 @@ describe('one interval', () => {
     })
   })
 
+  test('a chain of the first statsd is a line for each of its values', () => {
+    const { target, send, flush } = start()
+    send('a:1|c:320|ms|@0.5:5|g\nb:x|s:y|s\nc:1|c:2|d|#x:y\nd:1|c:|c')
+    expect(
+      flush().map(({ series, ...point }) => [series.name, series.kind, ...numbers({ series, ...point })]),
+    ).toEqual([
+      ['a', 'counter', 1, 1, 1, 1, 1],
+      ['a', 'distribution', 2, 640, 320, 320, 320],
+      ['a', 'gauge', 1, 5, 5, 5, 5],
+      ['b', 'set', 2, 0, 0, 0, 0],
+      ['noctule.statsd.lost', 'counter', 2, 2, 1, 1, 1],
+    ])
+    expect(target.stats().lost).toEqual({ malformed: 2 })
+  })
+
   test('three styles and any order of tags are one series', () => {
     const { send, flush } = start()
     send('a:1|c|#x:1,y:2\na:1|c|#y:2,x:1\na,x=1,y=2:1|c\na[y=2,x=1]:1|c\na,y=2:1|c|#x:1|c:in-7')
