@@ -78,7 +78,7 @@ export function askOf(view: Pick<ChartView, 'name' | 'kind' | 'tags' | 'by' | 'a
 export function chartCommand({ name, kind, tags, by, agg, from, to }: MetricAsk): string {
   const options = [
     ...(kind === '' ? [] : [`--kind ${shellWord(kind)}`]),
-    ...tags.map((tag) => `--tags ${shellWord(tag)}`),
+    ...tags.map((tag) => `--tag ${shellWord(tag)}`),
     ...(by.length > 0 ? [`--by ${shellWord(by.join(','))}`] : []),
     ...(agg.length > 0 ? [`--agg ${shellWord(agg.join(','))}`] : []),
     `--from ${shellWord(from)}`,

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
@@ -58,9 +59,17 @@ const view = parseChartView(
 
 test('as a command, every word is one word of a shell', () => {
   expect(chartCommand(askOf(view))).toBe(
-    String.raw`noctule metrics --kind distribution --tags env:prod --tags '!host:*' --by host,env --agg p50,p99 --from now-1h --to now 'it'\''s'`,
+    String.raw`noctule metrics --kind distribution --tag env:prod --tag '!host:*' --by host,env --agg p50,p99 --from now-1h --to now 'it'\''s'`,
   )
   expect(chartCommand(askOf({ ...view, name: '-x' }))).toMatch(/ -- -x$/u)
+})
+
+test('the command line knows every option of the command', async () => {
+  const reference = await readFile(new URL('../../../docs/reference/cli.md', import.meta.url), 'utf8')
+  const ofMetrics = reference.split(/^#+ .*noctule metrics show/m)[1]?.split(/^#+ /m)[0] ?? ''
+  const used = chartCommand(askOf(view)).match(/(?<= )--[a-z]+/g) ?? []
+  expect(used.length).toBeGreaterThan(4)
+  for (const option of used) expect(ofMetrics).toContain(`${option} `)
 })
 
 test('as an API call, it holds no secret', () => {
