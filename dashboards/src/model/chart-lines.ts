@@ -5,6 +5,8 @@ import { measureOf, type Measure } from './units.ts'
 export const LINES_SHOWN_MAX = 20
 /** A hole of more missing steps than this is left open; a shorter one is bridged. */
 const BRIDGED_STEPS_MAX = 2
+/** Aggregates that grow until their step is over. */
+const GROWING: ReadonlySet<string> = new Set(['rate', 'sum', 'count'])
 export const COLOURS = 7
 export const DASHES: readonly (readonly number[])[] = [[], [7, 4], [2, 3], [9, 3, 2, 3]]
 
@@ -39,14 +41,20 @@ export interface ChartData {
 export function chartData(answer: MetricsAnswer, name: string): ChartData {
   const { step: stepMs, aggregates } = answer
   const times = stepsOf(answer)
+  const overMs = endOfKnown(answer)
   const groupsMax = Math.max(1, Math.floor(LINES_SHOWN_MAX / Math.max(1, aggregates.length)))
   const shown = greatest(answer.lines, groupsMax)
   const lines = shown.flatMap((line, at) =>
     aggregates.map((aggregate, of) =>
-      chartLine(line, { name, times, stepMs, aggregate, of, at, aggregates, groups: shown.length }),
+      chartLine(line, { name, times, stepMs, overMs, aggregate, of, at, aggregates, groups: shown.length }),
     ),
   )
   return { times, stepMs, lines, linesTotal: answer.linesTotal * aggregates.length }
+}
+
+/** Steps that end later are not over. */
+function endOfKnown({ meta }: MetricsAnswer): number {
+  return Date.parse(meta.complete ? (meta.completeTo ?? meta.to) : meta.to)
 }
 
 function stepsOf({ meta, step, lines }: MetricsAnswer): readonly number[] {
@@ -71,6 +79,7 @@ interface LineFacts {
   readonly name: string
   readonly times: readonly number[]
   readonly stepMs: number
+  readonly overMs: number
   readonly aggregate: string
   /** Which aggregate it is. */
   readonly of: number
@@ -85,7 +94,7 @@ function chartLine(line: ApiMetricLine, facts: LineFacts): ChartLine {
   const firstMs = times[0] ?? 0
   const values = Array.from<number | null | undefined>({ length: times.length }).fill(null)
   const known: number[] = []
-  for (const [startMs, ...all] of line.points) {
+  for (const [startMs, ...all] of pointsToShow(line, facts)) {
     const value = all[of] ?? null
     values[Math.round((startMs - firstMs) / stepMs)] = value
     if (value !== null) known.push(value)
@@ -106,6 +115,14 @@ function chartLine(line: ApiMetricLine, facts: LineFacts): ChartLine {
     max: known.length === 0 ? null : known.reduce((one, other) => Math.max(one, other)),
     avg: known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length,
   }
+}
+
+/** Without the step that is not over, where it would look like a fall; when there is no other, it is shown. */
+function pointsToShow({ points }: ApiMetricLine, facts: Pick<LineFacts, 'aggregate' | 'stepMs' | 'overMs'>) {
+  const { aggregate, stepMs, overMs } = facts
+  if (!GROWING.has(aggregate)) return points
+  const over = points.filter(([startMs]) => startMs + stepMs <= overMs)
+  return over.length === 0 ? points : over
 }
 
 /** Holes of at most BRIDGED_STEPS_MAX steps between two values become `undefined`. */

@@ -42,6 +42,28 @@ test('every step of the range has a place, also where nothing was measured', () 
   expect(lines[0]).toMatchObject({ label: 'a', last: 5, min: 1, max: 5, avg: 3 })
 })
 
+test.each([
+  {
+    name: 'a rate falls in a step that is not over: it is left out',
+    aggregate: 'rate',
+    shown: [4, 4, null],
+    last: 4,
+  },
+  { name: 'a percentile does not', aggregate: 'p95', shown: [4, 4, 1], last: 1 },
+])('$name', ({ aggregate, shown, last }) => {
+  const answer = answerOf([lineOf('a', 4, 4, 1)], [aggregate])
+  const meta = { ...answer.meta, to: new Date(FROM + 2.5 * STEP).toISOString() }
+  expect(chartData({ ...answer, meta }, 'shop.requests').lines[0]).toMatchObject({ values: shown, last })
+  const complete = { ...answer.meta, completeTo: new Date(FROM + 2 * STEP).toISOString() }
+  expect(chartData({ ...answer, meta: complete }, 'shop.requests').lines[0]?.last).toBe(last)
+})
+
+test('where no step is over, the one that is not is shown', () => {
+  const answer = answerOf([lineOf('a', 3)])
+  const meta = { ...answer.meta, to: new Date(FROM + STEP / 2).toISOString() }
+  expect(chartData({ ...answer, meta }, 'shop.requests').lines[0]).toMatchObject({ last: 3, values: [3] })
+})
+
 test('a step that begins before the range is drawn where it begins', () => {
   const early: ApiMetricLine = { tags: {}, kind: 'gauge', points: [[FROM - STEP, 7]] }
   const { times, lines } = chartData(answerOf([early]), 'depth')
