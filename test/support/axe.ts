@@ -1,8 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 
-const source = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const SERIOUS = new Set<string | null>(['serious', 'critical'])
 
 interface AxeResults {
@@ -24,7 +22,7 @@ export interface Findings {
 /** What axe finds on a page as it stands; `rules`: only these. */
 export async function findings(page: Page, rules: readonly string[] = []): Promise<Findings> {
   // As a script of the debugger, which the page's content policy does not hold for.
-  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(source)
+  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe.source)
   const options = { resultTypes: ['violations'], ...(rules.length > 0 && { runOnly: rules }) }
   const { violations } = await page.evaluate<AxeResults>(`axe.run(${JSON.stringify(options)})`)
   const told = (wanted: boolean) =>
