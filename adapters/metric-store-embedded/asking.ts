@@ -4,7 +4,8 @@ import { metricSlotMs, type Portion } from '../../core/metrics/resolutions.ts'
 import type { MetricRetention, Series } from '../../core/metrics/types.ts'
 import { seriesOfKey } from '../../core/metrics/wire.ts'
 import type { ReadFile, TimeRange } from '../../core/ports.ts'
-import { readGroup, readKeys, type Footer, type Group, type GroupEntry } from './block-format.ts'
+import { readGroup, readKeys } from './block-format.ts'
+import type { Footer, Group, GroupEntry, GroupWants } from './block-format.ts'
 import type { BlockEntry } from './block-writer.ts'
 import type { Shelf } from './shelf.ts'
 import { createSlices } from '../../core/slices.ts'
@@ -60,7 +61,11 @@ export async function foldStock(
             if (one !== null) sketches ||= fold.needsSketch(seriesOfKey(key).kind)
             return one !== null
           }
-          const group = await readGroup(file, entry, { wants, wantsSketches: () => sketches })
+          const group = await readGroup(file, entry, {
+            wants,
+            wantsSketches: () => sketches,
+            wantsNumber: fold.needsNumber,
+          })
           if (group !== null) await foldGroup(group, { folds, range: portion.range, pause })
         }
       })
@@ -177,6 +182,8 @@ interface KeysAsk {
   readonly pause: () => Promise<void> | undefined
 }
 
+const TIMES_ONLY: GroupWants = { wants: () => true, wantsSketches: () => false, wantsNumber: () => false }
+
 async function meetKeys(file: ReadFile, { groups }: Footer, ask: KeysAsk): Promise<void> {
   const { start, range, meet, pause } = ask
   for (const entry of groups) {
@@ -186,7 +193,7 @@ async function meetKeys(file: ReadFile, { groups }: Footer, ask: KeysAsk): Promi
       for (const key of await readKeys(file, entry)) meet(key)
       continue
     }
-    const group = await readGroup(file, entry, { wants: () => true, wantsSketches: () => false })
+    const group = await readGroup(file, entry, TIMES_ONLY)
     for (const [index, key] of group?.keys.entries() ?? []) {
       const times = group?.columns.startMs.subarray(group.ends[index - 1] ?? 0, group.ends[index]) ?? []
       if (times.some((time) => time >= range.fromMs && time < range.toMs)) meet(key)

@@ -1,10 +1,11 @@
 import { promisify } from 'node:util'
 import { crc32, zstdCompress, zstdDecompressSync } from 'node:zlib'
 import { ServiceError } from '../../core/errors.ts'
+import type { PointNumber } from '../../core/metrics/fold.ts'
 import type { KeptPoint } from '../../core/metrics/kept.ts'
 import type { MetricResolution } from '../../core/metrics/types.ts'
 import type { ReadFile } from '../../core/ports.ts'
-import { createByteWriter, readColumn, readVarint, writeBytes, writeColumn } from './columns.ts'
+import { createByteWriter, readColumn, readVarint, skipColumn, writeBytes, writeColumn } from './columns.ts'
 import { writeVarint, written, type ByteReader } from './columns.ts'
 
 /**
@@ -19,6 +20,7 @@ export const BLOCK_MAGIC = Buffer.from('NOCMET1\n')
 const TRAILER_BYTES = 8
 
 const COLUMNS = ['startMs', 'stepMs', 'count', 'sum', 'min', 'max', 'last', 'lastMs'] as const
+const LAST_MS = COLUMNS.indexOf('lastMs')
 export type Columns = Readonly<Record<(typeof COLUMNS)[number], Float64Array>>
 
 export interface KeptSeries {
@@ -157,13 +159,26 @@ export async function readKeys(file: ReadFile, { offset, keys }: GroupEntry): Pr
   return parseKeys(decompressed(await file.read(offset, keys.bytes), keys.crc))
 }
 
-/**
- * A group; null when `wants` does not want one of its keys, or any. `wantsSketches` is asked next. Throws DATA_CORRUPT.
- */
+/** What to read of a group. */
+export interface GroupWants {
+  readonly wants: (key: string) => boolean
+  /** Asked when all keys have been. */
+  readonly wantsSketches: () => boolean
+  /** Of the numbers that are not wanted 0 is read. */
+  readonly wantsNumber: (name: PointNumber) => boolean
+}
+
+export const WANTS_ALL: GroupWants = {
+  wants: () => true,
+  wantsSketches: () => true,
+  wantsNumber: () => true,
+}
+
+/** A group; null when none of its keys is wanted. Throws DATA_CORRUPT. */
 export async function readGroup(
   file: ReadFile,
   entry: GroupEntry,
-  { wants, wantsSketches }: { wants: (key: string) => boolean; wantsSketches: () => boolean },
+  { wants, wantsSketches, wantsNumber }: GroupWants,
 ): Promise<Group | null> {
   const { offset, keys: keysPart, numbers, sketches, points, series } = entry
   const bytes = await file.read(offset, keysPart.bytes + numbers.bytes)
@@ -174,7 +189,7 @@ export async function readGroup(
   const from: ByteReader = { bytes: decompressed(bytes.subarray(keysPart.bytes), numbers.crc), at: 0 }
   const ends: number[] = []
   for (let at = 0, end = 0; at < series; at += 1) ends.push((end += readVarint(from)))
-  const columns = readColumns(from, points)
+  const columns = readColumns(from, points, wantsNumber)
   const sketch = wantsSketches()
     ? readSketches(
         decompressed(await file.read(offset + keysPart.bytes + numbers.bytes, sketches.bytes), sketches.crc),
@@ -188,16 +203,30 @@ function parseKeys(bytes: Buffer): readonly string[] {
   return JSON.parse(bytes.toString()) as string[]
 }
 
-function readColumns(from: ByteReader, points: number): Columns {
-  const startMs = readColumn(from, points, null)
-  const stepMs = readColumn(from, points, startMs)
-  const count = readColumn(from, points, stepMs)
-  const sum = readColumn(from, points, count)
-  const min = readColumn(from, points, sum)
-  const max = readColumn(from, points, min)
-  const last = readColumn(from, points, max)
-  const lastMs = readColumn(from, points, startMs)
-  return { startMs, stepMs, count, sum, min, max, last, lastMs }
+/** Columns that are not wanted are skipped, and zeros stand for them. */
+function readColumns(from: ByteReader, points: number, wants: (name: PointNumber) => boolean): Columns {
+  const starts = COLUMNS.map(() => 0)
+  const found: (Float64Array | undefined)[] = []
+  function column(index: number): Float64Array {
+    const before = () => (index === 0 ? null : column(index === LAST_MS ? 0 : index - 1))
+    return (found[index] ??= readColumn({ bytes: from.bytes, at: starts[index] ?? 0 }, points, before))
+  }
+  for (const [index] of COLUMNS.entries()) {
+    starts[index] = from.at
+    skipColumn(from, points)
+  }
+  const zeros = new Float64Array(points)
+  const wanted = (name: PointNumber) => (wants(name) ? column(COLUMNS.indexOf(name)) : zeros)
+  return {
+    startMs: column(0),
+    stepMs: column(1),
+    count: wanted('count'),
+    sum: wanted('sum'),
+    min: wanted('min'),
+    max: wanted('max'),
+    last: wanted('last'),
+    lastMs: wanted('lastMs'),
+  }
 }
 
 function readSketches(bytes: Buffer, points: number): (point: number) => Uint8Array | null {
@@ -211,7 +240,8 @@ function readSketches(bytes: Buffer, points: number): (point: number) => Uint8Ar
   }
   return (point) => {
     const end = bounds[point * 2 + 1] ?? 0
-    return end === 0 ? null : bytes.subarray(bounds[point * 2], end)
+    const start = bounds[point * 2] ?? 0
+    return end === 0 ? null : new Uint8Array(bytes.buffer, bytes.byteOffset + start, end - start)
   }
 }
 

@@ -116,9 +116,24 @@ function writeAny(out: ByteWriter, column: Float64Array): void {
   }
 }
 
-export function readColumn(from: ByteReader, length: number, before: Float64Array | null): Float64Array {
+/** Moves behind a column. */
+export function skipColumn(from: ByteReader, length: number): void {
+  const { bytes } = from
+  const mode = bytes[from.at++]
+  if (mode === CONSTANT) from.at += FLOAT_BYTES
+  else if (mode === ANY) from.at += FLOAT_BYTES * length
+  else if (mode === WHOLE) for (let left = length; left > 0;) if ((bytes[from.at++] ?? 0) < 128) left -= 1
+}
+
+/** `before` is asked for only if the column is the same. */
+export function readColumn(
+  from: ByteReader,
+  length: number,
+  before: () => Float64Array | null,
+): Float64Array {
   const mode = from.bytes[from.at++]
-  if (mode === SAME && before !== null) return before
+  const same = mode === SAME ? before() : null
+  if (same !== null) return same
   const column = new Float64Array(length)
   if (mode === CONSTANT) {
     column.fill(from.bytes.readDoubleLE(from.at))

@@ -1,7 +1,7 @@
 import { metricSlotMs } from '../../core/metrics/resolutions.ts'
 import { seriesOfKey } from '../../core/metrics/wire.ts'
 import type { ReadFile } from '../../core/ports.ts'
-import { pointsOf, readFooter, readGroup, type KeptSeries } from './block-format.ts'
+import { pointsOf, readFooter, readGroup, WANTS_ALL, type KeptSeries } from './block-format.ts'
 import { createBlockWriter, type BlockEntry } from './block-writer.ts'
 import { addUpSame, sorted, type Sealing } from './sealer.ts'
 import { createSlices } from '../../core/slices.ts'
@@ -71,9 +71,8 @@ function leastKey(heads: readonly IteratorResult<KeptSeries, void>[]): string | 
 /** All series of a block, in order of key. */
 async function* seriesIn(file: ReadFile): AsyncGenerator<KeptSeries, void> {
   const { groups } = await readFooter(file)
-  const everything = { wants: () => true, wantsSketches: () => true }
   for (const entry of groups) {
-    const group = await readGroup(file, entry, everything)
+    const group = await readGroup(file, entry, WANTS_ALL)
     if (group === null) continue
     for (const [index, key] of group.keys.entries()) yield { key, points: pointsOf(group, index) }
   }

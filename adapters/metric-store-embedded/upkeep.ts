@@ -2,7 +2,7 @@ import { asServiceError, messageOf } from '../../core/errors.ts'
 import type { BatchKeys } from '../../core/metrics/batch-keys.ts'
 import { metricOldestMs } from '../../core/metrics/resolutions.ts'
 import type { Clock, Logger, ReadFile } from '../../core/ports.ts'
-import { readGroup } from './block-format.ts'
+import { readGroup, WANTS_ALL } from './block-format.ts'
 import type { BlockEntry } from './block-writer.ts'
 import type { LostPart } from './catalog.ts'
 import { blocksToMerge, mergeBlocks } from './merger.ts'
@@ -113,9 +113,8 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
 
   /** Reads all of a block, so that it is put aside if it is damaged. */
   async function check(block: BlockEntry): Promise<void> {
-    const everything = { wants: () => true, wantsSketches: () => true }
     await shelf.read(block, async (file, { groups }) => {
-      for (const entry of groups) await readGroup(file, entry, everything)
+      for (const entry of groups) await readGroup(file, entry, WANTS_ALL)
     })
   }
 

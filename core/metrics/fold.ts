@@ -25,6 +25,20 @@ export const AGGREGATES_OF = {
   },
 } as const satisfies Record<MetricKind, { default: MetricAggregate; all: readonly MetricAggregate[] }>
 
+/** Numbers of a point; it has a start and a width besides. */
+export type PointNumber = 'count' | 'sum' | 'min' | 'max' | 'last' | 'lastMs'
+
+/** What each aggregate is made of; percentiles are of sketches. `sum` of a gauge is of the newest values. */
+const NUMBERS_OF: Partial<Record<MetricAggregate, readonly PointNumber[]>> = {
+  rate: ['count', 'sum'],
+  sum: ['sum', 'last', 'lastMs'],
+  avg: ['count', 'sum'],
+  min: ['min'],
+  max: ['max'],
+  count: ['count'],
+  last: ['last', 'lastMs'],
+}
+
 /** Series that a query may read. */
 export const SERIES_PER_QUERY_MAX = 20_000
 /** Points that a query may read: some seconds of work. */
@@ -45,6 +59,8 @@ export interface SeriesFold {
 export interface Fold {
   /** Whether the points of a kind have to come with their sketches. */
   needsSketch(kind: MetricKind): boolean
+  /** Whether the answer depends on a number of the points; where not, it may be anything. */
+  needsNumber(name: PointNumber): boolean
   /** null: not selected. Called once or more for a series; always the same object then. */
   series(key: string, series: () => Series): SeriesFold | null
   /** For one point at a time. */
@@ -103,6 +119,7 @@ export function createFold(query: MetricQuery, max: typeof QUERY_MAX = QUERY_MAX
   const known = new Map<string, SeriesFold | null>()
   const lines = new Map<string, Line>()
   const needsPercentiles = query.aggregates.some((name) => name in PERCENTILES)
+  const needed = new Set(query.aggregates.flatMap((name) => NUMBERS_OF[name] ?? []))
   const sketches = createSketchSums()
 
   function sketched(kind: MetricKind): 'set' | 'distribution' | null {
@@ -177,6 +194,7 @@ export function createFold(query: MetricQuery, max: typeof QUERY_MAX = QUERY_MAX
 
   return {
     needsSketch: (kind) => sketched(kind) !== null,
+    needsNumber: (name) => needed.has(name),
     series,
     add: (point) => series(seriesKey(point.series), () => point.series)?.add(keptOf(point)),
     async result(signal) {

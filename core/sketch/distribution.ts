@@ -105,7 +105,7 @@ export function createDistribution(encoded?: Uint8Array): Distribution {
       let at = writeWeight(scratch, writeByte(scratch, 0, VERSION), zero)
       at = writeBins(scratch, at, above)
       at = writeBins(scratch, at, below)
-      return scratch.slice(0, at)
+      return copied(scratch, at)
     },
   }
   if (encoded !== undefined) distribution.merge(encoded)
@@ -252,6 +252,22 @@ function writeBin(out: Uint8Array, at: number, gap: number, weight: number): num
 const scratch = new Uint8Array(DISTRIBUTION_BYTES_MAX)
 const float = new Float64Array(1)
 const floatBytes = new Uint8Array(float.buffer)
+
+/** Encodings are small, and memory of its own for each would take longer than to write it: many share some. */
+const POOL_BYTES = 8_192
+let pool = new Uint8Array(POOL_BYTES)
+let poolAt = 0
+
+function copied(bytes: Uint8Array, length: number): Uint8Array {
+  if (length > POOL_BYTES / 8) return bytes.slice(0, length)
+  if (poolAt + length > POOL_BYTES) {
+    pool = new Uint8Array(POOL_BYTES)
+    poolAt = 0
+  }
+  const copy = pool.subarray(poolAt, (poolAt += length))
+  copy.set(bytes.subarray(0, length))
+  return copy
+}
 
 function writeByte(out: Uint8Array, at: number, byte: number): number {
   out[at] = byte
