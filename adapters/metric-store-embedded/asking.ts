@@ -64,7 +64,7 @@ export async function foldStock(
           const group = await readGroup(file, entry, {
             wants,
             wantsSketches: () => sketches,
-            wantsNumber: fold.needsNumber,
+            wantsNumber: (number) => fold.needsNumber(number),
           })
           if (group !== null) await foldGroup(group, { folds, range: portion.range, pause })
         }
