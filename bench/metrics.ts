@@ -190,6 +190,8 @@ try {
   const fillS = (performance.now() - startedMs) / 1_000
   const { bytesOnDisk, resolutions } = await store.stats()
   const kept = resolutions.raw.points + resolutions.minute.points + resolutions.hour.points
+  // Purging waits until everything is sealed and merged.
+  await store.purge()
   const answers = await questions(store)
   await store.close()
   const other = await openEmbeddedMetricStore({ ...options, dir: join(dir, 'wide') })

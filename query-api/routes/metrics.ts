@@ -107,7 +107,7 @@ function valueRoute(app: App, services: Services, queries: Queries): void {
       tags,
       by: listParameter('Tags to split by, at most 4; without it everything is one line.'),
       agg: listParameter(
-        'Of each step: `rate`, `sum`, `avg`, `min`, `max`, `count`, `last`, `p50` to `p999`. Default: `rate` of a counter, `avg` of a gauge, `count` of a set, `p95` of a distribution.',
+        'Of each step: `rate`, `sum`, `avg`, `min`, `max`, `count`, `last`, `p50` to `p999`; `rate` of a point that is wider than the step is of its own width. Default: `rate` of a counter, `avg` of a gauge, `count` of a set, `p95` of a distribution.',
       ),
       step: z
         .string()
