@@ -42,9 +42,9 @@ const NUMBERS_OF: Partial<Record<MetricAggregate, readonly PointNumber[]>> = {
 /** Series that a query may read. */
 export const SERIES_PER_QUERY_MAX = 20_000
 /** Points that a query may read: some seconds of work. */
-export const POINTS_PER_QUERY_MAX = 20_000_000
+const POINTS_PER_QUERY_MAX = 20_000_000
 /** Steps of all lines, and with `sum` of gauges of all series. */
-export const STEPS_PER_QUERY_MAX = 2_000_000
+const STEPS_PER_QUERY_MAX = 2_000_000
 
 /** Takes the points of one series. */
 export interface SeriesFold {

@@ -140,6 +140,35 @@ test('nothing has no quantile', () => {
   expect(createDistribution().quantile(0.5)).toBeNull()
 })
 
+test('one that was cleared is as good as a new one, whatever was in it', () => {
+  const some = fc.array(fc.oneof(measure, anyDouble), { maxLength: 100 })
+  fc.assert(
+    fc.property(some, some, some, (before, added, merged) => {
+      const [cleared, fresh] = [distributionOf(before), createDistribution()]
+      cleared.clear()
+      expect(cleared.quantile(0.5)).toBeNull()
+      for (const distribution of [cleared, fresh]) {
+        for (const value of added) distribution.add(value)
+        distribution.merge(distributionOf(merged).encode())
+      }
+      expect(cleared.count).toBe(fresh.count)
+      expect(cleared.encode()).toEqual(fresh.encode())
+      for (const p of QUANTILES) expect(cleared.quantile(p)).toBe(fresh.quantile(p))
+    }),
+  )
+})
+
+test('encodings are not touched by later ones', () => {
+  fc.assert(
+    fc.property(fc.array(measures, { minLength: 2, maxLength: 40 }), (all) => {
+      const encodings = all.map((values) => distributionOf(values).encode())
+      const copies = encodings.map((encoding) => Uint8Array.from(encoding))
+      for (const values of all) distributionOf(values).encode()
+      expect(encodings).toEqual(copies)
+    }),
+  )
+})
+
 describe('merging', () => {
   const weighted = fc.array(fc.tuple(fc.oneof(measure, anyDouble), fc.constantFrom(1, 2, 10)), {
     maxLength: 100,
