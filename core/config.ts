@@ -26,7 +26,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'expected the SHA-256 of the t
 /** A series has 32 at most, also those that an application sends. */
 const STATSD_TAGS_MAX = 16
 /** Roll-ups of a minute are made of whole points. */
-const FLUSH_MS = [1_000, 5_000, 10_000, 30_000, 60_000]
+const FLUSH_MS = new Set([1_000, 5_000, 10_000, 30_000, 60_000])
 
 /** Roles a token can carry. `collector` may only deliver batches and marks. */
 export const ROLES = ['dashboard', 'search', 'admin', 'collector'] as const
@@ -151,7 +151,7 @@ const statsdSchema = z
       .default({})
       .describe('Added to every series.'),
   })
-  .refine(({ flush }) => FLUSH_MS.includes(parseDuration(flush)), {
+  .refine(({ flush }) => FLUSH_MS.has(parseDuration(flush)), {
     message: '`flush`: expected 1s, 5s, 10s, 30s or 60s',
   })
   .prefault({})

@@ -27,7 +27,7 @@ const PLEASANT: readonly (readonly [string, number])[] = [
 ]
 const STEPS_WANTED = 300
 /** A day of steps of 10 s. */
-export const STEPS_MAX = 10_000
+const STEPS_MAX = 10_000
 /** Values in one answer, all lines, steps and aggregates together: some 8 MB of JSON. */
 export const METRIC_VALUES_MAX = 300_000
 

@@ -86,11 +86,9 @@ export async function firstStart(
   portion: SitePortion,
 ): Promise<number | null> {
   const body = { size: 1, sort: ['@timestamp'], _source: ['@timestamp'], query: within([portion], []) }
-  return await atOneMoment({ elastic, logs: indices, signal }, async (ask) => {
-    const [first] = (await ask(body)).hits
-    const source = first?._source as unknown as Pick<PointDocument, '@timestamp'> | undefined
-    return source?.['@timestamp'] ?? null
-  })
+  const { hits } = await atOneMoment({ elastic, logs: indices, signal }, (ask) => ask(body))
+  const [source] = hits.map(({ _source: found }) => found as unknown as PointDocument)
+  return source?.['@timestamp'] ?? null
 }
 
 async function eachDocument(
