@@ -17,6 +17,7 @@ import { purgeAtMs, slotOfPoint } from './metric-store-elastic/slots.ts'
 import { metricStats } from './metric-store-elastic/stats.ts'
 import { atMost, connectElastic, once } from './store-elastic.ts'
 import type { ElasticOptions } from './store-elastic.ts'
+import { askedAgain } from './store-elastic/asked-again.ts'
 import { createBulkWriter } from './store-elastic/bulk.ts'
 import { createCasDocuments } from './store-elastic/cas-documents.ts'
 import type { Elastic } from './store-elastic/elastic.ts'
@@ -150,25 +151,29 @@ function createStore(parts: Parts): Omit<MetricStore, 'close'> {
       signal.throwIfAborted()
       return await orAborted(appendOnce(batch), signal)
     },
-    async query(query, signal) {
-      const fold = createFold(query)
-      const resolution = resolutionFor(query.stepMs)
-      const { portions: asked, oldestMs } = await portions(query.range, resolution, signal)
-      const { kind } = query
-      const sketches = kind === undefined || fold.needsSketch(kind)
-      const reading = { elastic, indices: names.all, signal }
-      await readPoints(reading, { selection: query, portions: asked, sketches }, (document) =>
-        fold.series(document.series, () => seriesOf(document))?.add(pointOf(document), true),
-      )
-      return { ...(await fold.result(signal)), resolution, oldestMs, damaged: [] }
-    },
-    async names({ prefix, range, limit }, signal) {
-      const { portions: asked } = await portions(range, 'hour', signal)
-      return await readNames({ elastic, indices: names.all, signal }, { prefix, limit }, asked)
-    },
+    query: (query, signal) =>
+      askedAgain({ clock, signal }, async () => {
+        const fold = createFold(query)
+        const resolution = resolutionFor(query.stepMs)
+        const { portions: asked, oldestMs } = await portions(query.range, resolution, signal)
+        const { kind } = query
+        const sketches = kind === undefined || fold.needsSketch(kind)
+        const reading = { elastic, indices: names.all, signal }
+        await readPoints(reading, { selection: query, portions: asked, sketches }, (document) =>
+          fold.series(document.series, () => seriesOf(document))?.add(pointOf(document), true),
+        )
+        return { ...(await fold.result(signal)), resolution, oldestMs, damaged: [] }
+      }),
+    names: ({ prefix, range, limit }, signal) =>
+      askedAgain({ clock, signal }, async () => {
+        const { portions: asked } = await portions(range, 'hour', signal)
+        return await readNames({ elastic, indices: names.all, signal }, { prefix, limit }, asked)
+      }),
     async tags({ limit, ...selection }, signal) {
-      const { portions: asked } = await portions(selection.range, 'hour', signal)
-      const found = await readSeries({ elastic, indices: names.all, signal }, selection, asked)
+      const found = await askedAgain({ clock, signal }, async () => {
+        const { portions: asked } = await portions(selection.range, 'hour', signal)
+        return await readSeries({ elastic, indices: names.all, signal }, selection, asked)
+      })
       return listTags(found.filter(compileSelection(selection)), limit)
     },
     async stats() {

@@ -17,10 +17,15 @@ export default defineConfig({
         },
       },
       // Real processes measure themselves against deadlines: one file at a time.
-      kind('system', 120_000, { fileParallelism: false }),
-      kind('browser', 120_000, { fileParallelism: false }),
-      kind('engines', 120_000, { fileParallelism: false, globalSetup: ['test/engines/setup.ts'] }),
-      kind('soak', 1_800_000, { fileParallelism: false }),
+      kind('system', 120_000, { fileParallelism: false, sequence: { groupOrder: 1 } }),
+      kind('browser', 120_000, { fileParallelism: false, sequence: { groupOrder: 2 } }),
+      // Most of the time they wait for a refresh or for a group of consumers: two files at a time.
+      kind('engines', 120_000, {
+        maxWorkers: 2,
+        globalSetup: ['test/engines/setup.ts'],
+        sequence: { groupOrder: 3 },
+      }),
+      kind('soak', 1_800_000, { fileParallelism: false, sequence: { groupOrder: 4 } }),
     ],
   },
 })

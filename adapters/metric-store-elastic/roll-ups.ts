@@ -4,6 +4,7 @@ import type { KeptPoint } from '../../core/metrics/kept.ts'
 import { ROLL_UP_MS } from '../../core/metrics/types.ts'
 import type { MetricResolution, MetricRetention, Series } from '../../core/metrics/types.ts'
 import type { Clock, Logger, TimeRange } from '../../core/ports.ts'
+import { askedAgain } from '../store-elastic/asked-again.ts'
 import { coalesced } from '../store-elastic/cas-documents.ts'
 import type { CasDocuments } from '../store-elastic/cas-documents.ts'
 import type { Elastic } from '../store-elastic/elastic.ts'
@@ -226,7 +227,10 @@ async function roll(
   const indices = new Set<string>()
   for (let at = 0; at < slotsMs.length; at += SLOTS_READ_AT_ONCE) {
     const some = slotsMs.slice(at, at + SLOTS_READ_AT_ONCE)
-    await rollSome(parts, { ...rolling, slotsMs: some }, { indices, signal })
+    const { clock } = parts
+    await askedAgain({ clock, signal }, () =>
+      rollSome(parts, { ...rolling, slotsMs: some }, { indices, signal }),
+    )
   }
   await parts.refresher.refreshed(indices)
 }

@@ -3,12 +3,13 @@ import type { Clock, Store } from '../../core/ports.ts'
 import type { QueryPlan } from '../../core/query/plan.ts'
 import { arrivals } from './arrivals.ts'
 import type { Asking } from './ask.ts'
+import { askedAgain } from './asked-again.ts'
 import { PATTERNS, planToDsl } from './dsl.ts'
 import type { Patterns } from './dsl.ts'
 import type { Elastic } from './elastic.ts'
 import { explain } from './explain.ts'
 import { exportPage } from './exporting.ts'
-import { ElasticFailure, isMissing, toServiceError } from './failures.ts'
+import { ElasticFailure, toServiceError } from './failures.ts'
 import { histogram } from './histogram.ts'
 import type { Names } from './names.ts'
 import { search } from './search.ts'
@@ -33,11 +34,6 @@ export interface ElasticQueriesOptions {
 }
 
 const QUANTILE_NUMBERS_MAX = 100_000
-/** An index may be purged while it is searched; the whole question is then asked again. */
-const AGAIN_MAX = 3
-/** An index that has just been made answers nothing for some ms, and fails every question that might concern it. */
-const STARTING_TRIES_MAX = 20
-const STARTING_PAUSE_MS = 100
 
 export function createElasticQueries(options: ElasticQueriesOptions): ElasticQueries {
   const { elastic, names, clock, horizon, hidden = () => [] } = options
@@ -60,18 +56,20 @@ export function createElasticQueries(options: ElasticQueriesOptions): ElasticQue
   ): (request: Request, signal: AbortSignal) => Promise<Answer> {
     return async (request, signal) => {
       let patterns: Patterns = PATTERNS[0]
-      for (let again = 0, starting = 0; ;) {
-        const asked = await asking(signal)
-        try {
-          return await answer({ ...asked, patterns }, request)
-        } catch (error) {
-          const less: Patterns | null = isRefusal(error) ? lessThan(patterns, request.plan) : null
-          const wasPurged = error instanceof ElasticFailure && isMissing(error) && ++again <= AGAIN_MAX
-          const isStarting = less === null && isUnassigned(error) && ++starting <= STARTING_TRIES_MAX
-          if (isStarting) await clock.sleep(STARTING_PAUSE_MS, signal)
-          else if (less === null && !wasPurged) throw asFailure(error)
-          patterns = less ?? patterns
-        }
+      try {
+        return await askedAgain({ clock, signal }, async () => {
+          for (;;) {
+            try {
+              return await answer({ ...(await asking(signal)), patterns }, request)
+            } catch (error) {
+              const less: Patterns | null = isRefusal(error) ? lessThan(patterns, request.plan) : null
+              if (less === null) throw error
+              patterns = less
+            }
+          }
+        })
+      } catch (error) {
+        throw asFailure(error)
       }
     }
   }
@@ -84,12 +82,6 @@ export function createElasticQueries(options: ElasticQueriesOptions): ElasticQue
     explain: answering((asked, request) => explain(asked, request, names)),
     arrivals: answering(async (asked, request) => arrivals(asked, request, await horizon())),
   }
-}
-
-/** A shard is not there, or not yet. */
-function isUnassigned(error: unknown): boolean {
-  const types = ['search_phase_execution_exception', 'no_shard_available_action_exception']
-  return error instanceof ElasticFailure && error.status === 503 && types.includes(error.type)
 }
 
 /** Elasticsearch says in many ways, and as a fault of its own, that a pattern is too much for it. */

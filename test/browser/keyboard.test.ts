@@ -155,7 +155,7 @@ describe.skipIf(browser === null)('with the keyboard alone', () => {
     expect(await focused(page)).toBe('Metric')
     await tabTo(page, /^Split by/)
     await page.keyboard.press('Enter')
-    await page.locator('.choices-panel').waitFor()
+    await page.locator('.choices-panel label', { hasText: /^host/ }).waitFor()
     await tabTo(page, '')
     while (
       !(await page.evaluate<boolean>("document.activeElement.parentElement.textContent.startsWith('host')"))

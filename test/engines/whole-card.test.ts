@@ -118,13 +118,13 @@ describeWithEngines('the whole card', () => {
         const gone = Object.values(answer.meta.sites).every(({ gaps }) =>
           gaps.some(({ reason }) => reason === 'purged'),
         )
-        return gone ? answer : undefined
+        // What is due while a question runs may be found and named as purged at once.
+        return gone && answer.records.length === 0 ? answer : undefined
       },
       60_000,
       said,
       200,
     )
-    expect(purged.records).toEqual([])
     expect(purged.meta.complete).toBe(false)
     expect((await search(query, 'checkout failed level:error')).records).toHaveLength(2 * LINES)
 
