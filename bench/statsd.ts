@@ -29,7 +29,7 @@ const CASES: readonly Case[] = [
   { name: 'udp, one metric, 200 k/s', kind: 'single', rate: 200_000 },
   { name: 'udp, one metric, 275 k/s', kind: 'single', rate: 275_000 },
   { name: 'udp, one metric, unpaced', kind: 'single', rate: 0 },
-  { name: 'udp, packed, 80 k/s', kind: 'packed', rate: 80_000 },
+  { name: 'udp, packed, 100 k/s', kind: 'packed', rate: 100_000 },
   { name: 'udp, packed, unpaced', kind: 'packed', rate: 0 },
   { name: 'unix, one metric, unpaced', kind: 'single', rate: 0, unix: true },
   { name: 'unix, packed, unpaced', kind: 'packed', rate: 0, unix: true },
