@@ -166,10 +166,10 @@ describe('GET /v1/hosts', () => {
     const checks = Array.from({ length: 8 }, (_, index) => someCheck({ name: `check-${index}` }))
     for (let host = 0; host < 10_000; host++)
       board.take(someReport({ host: `web-${host}`, checks }), { site: SITE, sender: 'c' })
-    const startMs = performance.now()
+    const before = process.cpuUsage()
     const answer = await node.app.inject({ url: '/v1/hosts?facts=false', headers })
-    // Loose: the machine may be busy. It takes some 60 ms.
-    expect(performance.now() - startMs).toBeLessThan(1_500)
+    // Processor time, and loose: others work on this machine, too. It takes some 60 ms.
+    expect(process.cpuUsage(before).user / 1_000).toBeLessThan(1_500)
     expect(answer.json<{ hosts: object[] }>().hosts).toHaveLength(10_000)
   })
 })
