@@ -20,6 +20,7 @@ import {
 import { count, duration, plural } from '../model/format.ts'
 import { writeMeasure } from '../model/units.ts'
 import { visible } from '../model/visible.ts'
+import { FindInput } from '../parts/find-input.tsx'
 import { Message } from '../parts/message.tsx'
 import { Refusal } from '../parts/refusal.tsx'
 import { StaleBanner } from '../parts/stale.tsx'
@@ -107,17 +108,11 @@ function Filters(props: { view: CollectorsView; troubled: number; total: number;
   const { view, troubled, total, onChange } = props
   return (
     <search className="collectors-bar">
-      <input
-        type="search"
-        className="text-input"
-        aria-label="Find collectors"
-        aria-keyshortcuts="/"
+      <FindInput
+        label="Find collectors"
         placeholder="Find: host, site, version, problem"
-        value={view.text}
-        autoComplete="off"
-        autoCapitalize="none"
-        spellCheck={false}
-        onChange={(event) => onChange({ text: event.target.value }, { replace: true })}
+        text={view.text}
+        onText={(text) => onChange({ text }, { replace: true })}
       />
       <button
         type="button"

@@ -14,6 +14,7 @@ import {
 } from '../model/hosts.ts'
 import { count } from '../model/format.ts'
 import { visible } from '../model/visible.ts'
+import { FindInput } from '../parts/find-input.tsx'
 import { HostList } from '../parts/host-list.tsx'
 import { HostPanel } from '../parts/host-panel.tsx'
 import { Message } from '../parts/message.tsx'
@@ -118,17 +119,11 @@ function Filters({ answer, view, onChange }: PartProps) {
   const totals = stateTotals(answer.hosts)
   return (
     <search className="hosts-bar">
-      <input
-        type="search"
-        className="text-input"
-        aria-label="Find hosts"
-        aria-keyshortcuts="/"
+      <FindInput
+        label="Find hosts"
         placeholder="Find: host, tier, check"
-        value={view.text}
-        autoComplete="off"
-        autoCapitalize="none"
-        spellCheck={false}
-        onChange={(event) => onChange({ text: event.target.value }, { replace: true })}
+        text={view.text}
+        onText={(text) => onChange({ text }, { replace: true })}
       />
       <select
         className="button select"
