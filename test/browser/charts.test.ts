@@ -43,6 +43,23 @@ describe.skipIf(browser === null)('asking', () => {
     expect(dashboard.faults).toEqual([])
   })
 
+  test('what is typed counts, also while the names for it are on their way', async () => {
+    await using dashboard = await open('/charts')
+    const { page } = dashboard
+    await page.getByRole('button', { name: 'shop.requests' }).waitFor()
+    await page.keyboard.press('/')
+    await page.getByRole('option', { name: 'shop.requests' }).waitFor()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    api().script.hold = promise
+    await page.keyboard.type('shop.requests')
+    await page.keyboard.press('ArrowDown')
+    await page.keyboard.press('Enter')
+    api().script.hold = Promise.resolve()
+    resolve()
+    await page.locator(LEGEND).first().waitFor()
+    expect(new URL(page.url()).searchParams.get('name')).toBe('shop.requests')
+  })
+
   test('a drag zooms into a fixed range, and the link for the command line asks the same', async () => {
     await using dashboard = await open(REQUESTS)
     const { page } = dashboard

@@ -27,20 +27,23 @@ export function Combo<Option extends ComboOption>(props: ComboProps<Option>) {
   const { label, placeholder, value, options, note, shortcut, className, onText, onPick } = props
   const id = useId()
   const [draft, setDraft] = useState<string | null>(null)
-  const [at, setAt] = useState(-1)
+  // By its label: options come and go under one who has chosen.
+  const [choice, setChoice] = useState<string | null>(null)
   const open = draft !== null
-  const chosen = open ? options[at] : undefined
+  const at = open ? options.findIndex((option) => option.label === choice) : -1
+  const chosen = options[at]
+  const setAt = (index: number) => setChoice(options[index]?.label ?? null)
 
   function type(text: string) {
     setDraft(text)
-    setAt(-1)
+    setChoice(null)
     onText(text)
   }
 
   function take(option: Option | null) {
     const picked = option?.value ?? draft?.trim() ?? ''
     setDraft(null)
-    setAt(-1)
+    setChoice(null)
     onText('')
     if (picked !== '') onPick(picked, option)
   }

@@ -22,6 +22,11 @@ export function useMetricNames(prefix: string, range: TimeRange) {
   })
 }
 
+/** What the server's answer to a prefix is made of: names that start so, or have a part that does. */
+function isNameFor(name: string, prefix: string): boolean {
+  return name.startsWith(prefix) || name.includes(`.${prefix}`) || name.includes(`_${prefix}`)
+}
+
 interface NameFieldProps {
   readonly name: string
   readonly range: TimeRange
@@ -30,8 +35,10 @@ interface NameFieldProps {
 
 export function NameField({ name, range, onPick }: NameFieldProps) {
   const [text, setText] = useState('')
-  const { data, error } = useMetricNames(text.trim(), range)
-  const names = data?.names ?? []
+  const typed = text.trim()
+  const { data, error, isPlaceholderData } = useMetricNames(typed, range)
+  // Names for what was typed before stand until the new ones come: those that fit already, so that Enter never takes another one.
+  const names = (data?.names ?? []).filter((found) => !isPlaceholderData || isNameFor(found.name, typed))
   const more = (data?.total ?? 0) - names.length
   const note =
     error !== null
